@@ -1,0 +1,186 @@
+"""Activations: the bend in the network. Element by element, without parameters, each with its exact derivative."""
+
+import math
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from minnet.initializers import Initializer, glorot_uniform, he_normal
+from minnet.layers import Backward, Layer, Params
+from minnet.randomness import Streams
+from minnet.settings import Array, require
+
+
+class Activation(Layer):
+    """The contract: `__call__` and `derivative`; `slope` where the derivative is cheaper once y is known.
+
+    `weight_init` is the initializer recommended for the Dense layer that feeds this activation.
+    """
+
+    weight_init: ClassVar[Initializer] = glorot_uniform
+
+    @abstractmethod
+    def __call__(self, x: Array) -> Array:
+        """The function, element by element."""
+
+    @abstractmethod
+    def derivative(self, x: Array) -> Array:
+        """dy/dx, element by element, for every float x."""
+
+    def slope(self, x: Array, y: Array) -> Array:
+        """dy/dx in the training step, where y = self(x) is already there."""
+        return self.derivative(x)
+
+    def forward(self, params: Params, x: Array, streams: Streams | None = None) -> tuple[Array, Backward]:
+        """Return f(x), and the way back: dx = dy f′(x)."""
+        y = self(x)
+
+        def backward(dy: Array, grads: Params, need_dx: bool = True) -> Array | None:
+            return dy * self.slope(x, y) if need_dx else None
+
+        return y, backward
+
+
+@dataclass(frozen=True, repr=False)
+class Identity(Activation):
+    """f(x) = x: "linear-only". A stack of layers with it is one linear map, however deep.
+
+    >>> Identity()(np.array([-2, -1, 0, 1, 2]))
+    array([-2, -1,  0,  1,  2])
+    """
+
+    def __call__(self, x: Array) -> Array:
+        return x
+
+    def derivative(self, x: Array) -> Array:
+        return np.ones_like(x)
+
+
+@dataclass(frozen=True, repr=False)
+class Sigmoid(Activation):
+    """σ(x) = 1 / (1 + exp(-x)), range (0, 1) (Verhulst 1845; in networks: Rumelhart, Hinton & Williams 1986).
+
+    >>> x = np.array([-2, -1, 0, 1, 2])
+    >>> print(Sigmoid()(x))
+    [0.11920292 0.26894142 0.5        0.73105858 0.88079708]
+    >>> print(Sigmoid().derivative(x))
+    [0.10499359 0.19661193 0.25       0.19661193 0.10499359]
+    """
+
+    def __call__(self, x: Array) -> Array:
+        """σ(x), from exp(-|x|), which never overflows."""
+        e = np.exp(-np.abs(x))
+        return np.maximum(e, x >= 0) / (1 + e)
+
+    def derivative(self, x: Array) -> Array:
+        e = np.exp(-np.abs(x))
+        return e / np.square(1 + e)
+
+    def slope(self, x: Array, y: Array) -> Array:
+        return y * (1 - y)
+
+
+@dataclass(frozen=True, repr=False)
+class Tanh(Activation):
+    """tanh(x), range (-1, 1); 2σ(2x) - 1, so a centred sigmoid (LeCun et al. 1998 recommend it for that).
+
+    >>> x = np.array([-2, -1, 0, 1, 2])
+    >>> print(Tanh()(x))
+    [-0.96402758 -0.76159416  0.          0.76159416  0.96402758]
+    >>> print(Tanh().derivative(x))
+    [0.07065082 0.41997434 1.         0.41997434 0.07065082]
+    """
+
+    def __call__(self, x: Array) -> Array:
+        return np.tanh(x)
+
+    def derivative(self, x: Array) -> Array:
+        """4 exp(-2|x|) / (1 + exp(-2|x|))²: 1 - tanh² without its cancellation in the tails."""
+        e = np.exp(-2 * np.abs(x))
+        return 4 * e / np.square(1 + e)
+
+    def slope(self, x: Array, y: Array) -> Array:
+        return 1 - y * y
+
+
+@dataclass(frozen=True, repr=False)
+class ReLU(Activation):
+    """max(x, 0), range [0, ∞) (Fukushima 1969; Nair & Hinton 2010). relu′(0) is taken as 0, as PyTorch and JAX do.
+
+    >>> x = np.array([-2, -1, 0, 1, 2])
+    >>> print(ReLU()(x), ReLU().derivative(x))
+    [0 0 0 1 2] [0 0 0 1 1]
+    """
+
+    weight_init: ClassVar[Initializer] = he_normal
+
+    def __call__(self, x: Array) -> Array:
+        return np.maximum(x, 0)
+
+    def derivative(self, x: Array) -> Array:
+        return (x > 0).astype(x.dtype)
+
+
+@dataclass(frozen=True, repr=False)
+class LeakyReLU(Activation):
+    """x where x > 0, else αx (Maas, Hannun & Ng 2013). α = 0.01 as in the paper and PyTorch; Keras takes 0.3.
+
+    >>> print(LeakyReLU()(np.array([-2.0, 0.0, 2.0])))
+    [-0.02  0.    2.  ]
+    """
+
+    alpha: float = 0.01
+    weight_init: ClassVar[Initializer] = he_normal
+
+    def __post_init__(self) -> None:
+        require(0 <= self.alpha <= 1, f"LeakyReLU expects 0 <= alpha <= 1, got {self.alpha}")
+
+    def __call__(self, x: Array) -> Array:
+        return np.maximum(x, self.alpha * x)
+
+    def derivative(self, x: Array) -> Array:
+        return np.where(x > 0, x.dtype.type(1), x.dtype.type(self.alpha))
+
+
+@dataclass(frozen=True, repr=False)
+class Softplus(Activation):
+    """log(1 + exp(x)), range (0, ∞): a smooth ReLU (Dugas et al. 2001). Its derivative is the sigmoid.
+
+    >>> x = np.array([-2, -1, 0, 1, 2])
+    >>> print(Softplus()(x))
+    [0.12692801 0.31326169 0.69314718 1.31326169 2.12692801]
+    >>> print(Softplus().derivative(x))
+    [0.11920292 0.26894142 0.5        0.73105858 0.88079708]
+    """
+
+    weight_init: ClassVar[Initializer] = he_normal
+
+    def __call__(self, x: Array) -> Array:
+        """max(x, 0) + log(1 + exp(-|x|)), which never overflows."""
+        return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+    def derivative(self, x: Array) -> Array:
+        return Sigmoid()(x)
+
+
+@dataclass(frozen=True, repr=False)
+class GELU(Activation):
+    """x Φ(x), Φ the normal distribution function, range [-0.17, ∞) (Hendrycks & Gimpel 2016).
+
+    >>> print(GELU()(np.array([-1.0, 0.0, 1.0])))
+    [-0.15865525  0.          0.84134475]
+    """
+
+    weight_init: ClassVar[Initializer] = he_normal
+
+    def __call__(self, x: Array) -> Array:
+        from scipy.special import ndtr
+
+        return x * ndtr(x)
+
+    def derivative(self, x: Array) -> Array:
+        from scipy.special import ndtr
+
+        return ndtr(x) + x * np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)

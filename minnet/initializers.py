@@ -1,0 +1,80 @@
+"""How a parameter starts: (rng, shape) -> array. Fan-in and fan-out are the last two axes of the shape.
+
+The rule behind all of them: the variance of a signal should neither grow nor shrink from layer to layer.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from minnet.settings import Array, Settings, require
+
+Initializer = Callable[[np.random.Generator, tuple[int, ...]], Array]
+
+
+@dataclass(frozen=True, repr=False)
+class Constant(Settings):
+    """Every entry is `value`."""
+
+    value: float
+
+    def __call__(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+        return np.full(shape, self.value)
+
+
+@dataclass(frozen=True, repr=False)
+class VarianceScaling(Settings):
+    """Zero mean and Var(W) = scale / fan, where fan is n_in, n_out or their average.
+
+    One standard draw a weight is scaled, so that two networks of one seed differ in nothing but the scale.
+    """
+
+    scale: float
+    fan: Literal["in", "out", "average"]
+    distribution: Literal["normal", "uniform"]
+
+    def __post_init__(self) -> None:
+        require(self.scale > 0, f"VarianceScaling expects scale > 0, got {self.scale}")
+        require(self.fan in ("in", "out", "average"), f"fan has to be 'in', 'out' or 'average', got {self.fan!r}")
+        require(
+            self.distribution in ("normal", "uniform"),
+            f"distribution has to be 'normal' or 'uniform', got {self.distribution!r}",
+        )
+
+    def __call__(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+        n_in, n_out = shape[-2:]
+        fan = {"in": n_in, "out": n_out, "average": (n_in + n_out) / 2}[self.fan]
+        std = np.sqrt(self.scale / fan)
+        if self.distribution == "normal":
+            return std * rng.standard_normal(shape)
+        return std * np.sqrt(3.0) * rng.uniform(-1.0, 1.0, shape)
+
+
+@dataclass(frozen=True, repr=False)
+class Orthogonal(Settings):
+    """Orthonormal rows or columns, whichever are fewer, times `gain` (Saxe, McClelland & Ganguli 2014)."""
+
+    gain: float = 1.0
+
+    def __call__(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+        n_in, n_out = shape[-2:]
+        tall = rng.standard_normal((*shape[:-2], max(n_in, n_out), min(n_in, n_out)))
+        q, r = np.linalg.qr(tall)
+        q *= np.sign(np.diagonal(r, axis1=-2, axis2=-1))[..., None, :]  # makes it uniform (Mezzadri 2007)
+        return self.gain * (q if n_in >= n_out else q.mT)
+
+
+zeros = Constant(0.0)
+ones = Constant(1.0)
+# Glorot & Bengio 2010, eq. 16 (uniform); the normal form has the same variance, 2 / (n_in + n_out).
+glorot_uniform = VarianceScaling(1.0, "average", "uniform")
+glorot_normal = VarianceScaling(1.0, "average", "normal")
+# He, Zhang, Ren & Sun 2015, eq. 10 (normal): ReLU halves the second moment, so Var(W) = 2 / n_in.
+he_normal = VarianceScaling(2.0, "in", "normal")
+he_uniform = VarianceScaling(2.0, "in", "uniform")
+# LeCun, Bottou, Orr & Müller 1998, §4.6: Var(W) = 1 / n_in, of either distribution.
+lecun_normal = VarianceScaling(1.0, "in", "normal")
+lecun_uniform = VarianceScaling(1.0, "in", "uniform")
+orthogonal = Orthogonal()

@@ -1,0 +1,160 @@
+"""A layer is a function y = f(params, x) that also knows the way back: from dL/dy to dL/dx and dL/dparams.
+
+Layers hold settings only. Their numbers come in as `params`, views of one vector theta, and every array ends in
+(batch, features); axes before those are replicas. So each line below trains one network or thirty-two.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from minnet.initializers import Initializer, glorot_uniform, zeros
+from minnet.randomness import Streams
+from minnet.settings import Array, Settings, require
+
+Role = Literal["weight", "bias", "scale", "statistic"]
+Params = Sequence[Any]  # one array a parameter; in a Network one such sequence a layer
+Backward = Callable[..., Any]  # backward(dy, grads, need_dx=True) -> dx
+
+
+class Parameter(NamedTuple):
+    """What a layer wants to learn: shape without replicas; init(rng, shape) -> array; what role it plays."""
+
+    name: str
+    shape: tuple[int, ...]
+    init: Initializer
+    role: Role = "weight"
+
+
+class Layer(Settings, ABC):
+    """The contract. A layer of your own is a frozen dataclass with `forward` and, if it learns, `parameters`."""
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """What the layer learns, in the order in which `params` and `grads` hold it."""
+        return ()
+
+    @abstractmethod
+    def forward(self, params: Params, x: Array, streams: Streams | None = None) -> tuple[Array, Backward]:
+        """Return y and backward. x: (..., batch, n_in), y: (..., batch, n_out).
+
+        `streams` is given in training only: noise is drawn from it. backward(dy, grads, need_dx=True) overwrites
+        every array in grads with dL/dparams, returns dx = dL/dx (None where need_dx is False), and writes into
+        neither dy nor x.
+        """
+
+    def calibrate(self, params: Params, x: Array) -> Array:
+        """Set population statistics over x, where the layer has any, and return y."""
+        return self.forward(params, x)[0]
+
+    def unpack(self, vector: Array) -> Params:
+        """Views of a vector (..., P), theta or a gradient, in the shapes of the parameters: (..., *shape)."""
+        views, start = [], 0
+        for parameter in self.parameters:
+            stop = start + int(np.prod(parameter.shape))
+            views.append(vector[..., start:stop].reshape(*vector.shape[:-1], *parameter.shape))
+            start = stop
+        return views
+
+
+@lru_cache(maxsize=64)
+def row_of_ones(length: int, dtype: np.dtype[Any]) -> Array:
+    """1ᵀ, (1, length): its product with (..., length, n) is the sum over axis -2, several times faster than sum()."""
+    row = np.ones((1, length), dtype)
+    row.flags.writeable = False
+    return row
+
+
+@dataclass(frozen=True, repr=False)
+class Dense(Layer):
+    """y = x W + b, with W (..., n_in, n_out) and b (..., 1, n_out).
+
+    Weights start Glorot-uniform (Glorot & Bengio 2010), as in Keras and scikit-learn; biases start at zero. Before
+    ReLU pass `weight_init=he_normal` (He et al. 2015).
+    """
+
+    n_in: int
+    n_out: int
+    weight_init: Initializer = glorot_uniform
+    bias_init: Initializer = zeros
+
+    def __post_init__(self) -> None:
+        require(self.n_in > 0 and self.n_out > 0, f"Dense expects positive sizes, got ({self.n_in}, {self.n_out})")
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        return (
+            Parameter("W", (self.n_in, self.n_out), self.weight_init),
+            Parameter("b", (1, self.n_out), self.bias_init, "bias"),
+        )
+
+    def forward(self, params: Params, x: Array, streams: Streams | None = None) -> tuple[Array, Backward]:
+        """Return x W + b, and the way back: dW = xᵀ dy, db = Σ dy over the batch, dx = dy Wᵀ."""
+        if x.shape[-1] != self.n_in:
+            raise ValueError(f"{self} expects {self.n_in} input features, got x of shape {x.shape}")
+        W, b = params
+        y = x @ W
+        y += b
+
+        def backward(dy: Array, grads: Params, need_dx: bool = True) -> Array | None:
+            dW, db = grads
+            np.matmul(x.mT, dy, out=dW)
+            np.matmul(row_of_ones(dy.shape[-2], dy.dtype), dy, out=db)
+            return dy @ W.mT if need_dx else None
+
+        return y, backward
+
+
+@dataclass(frozen=True, repr=False)
+class Residual(Layer):
+    """y = x + f(x) for an inner layer f that keeps the number of features (He et al. 2016)."""
+
+    inner: Layer
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        return self.inner.parameters
+
+    def unpack(self, vector: Array) -> Params:
+        return self.inner.unpack(vector)
+
+    def forward(self, params: Params, x: Array, streams: Streams | None = None) -> tuple[Array, Backward]:
+        """Return x + f(x), and the way back: dx = dy + (what f sends back)."""
+        inner_y, inner_backward = self.inner.forward(params, x, streams)
+        y = self._add(x, inner_y)
+
+        def backward(dy: Array, grads: Params, need_dx: bool = True) -> Array | None:
+            dx = inner_backward(dy, grads, need_dx)
+            return dy + dx if need_dx else None
+
+        return y, backward
+
+    def calibrate(self, params: Params, x: Array) -> Array:
+        return self._add(x, self.inner.calibrate(params, x))
+
+    def _add(self, x: Array, y: Array) -> Array:
+        if y.shape[-1] != x.shape[-1]:
+            raise ValueError(f"{self} expects its inner layer to keep {x.shape[-1]} features, got {y.shape[-1]}")
+        return x + y
+
+
+@dataclass(frozen=True, repr=False)
+class Softmax(Layer):
+    """yᵢ = exp(xᵢ) / Σⱼ exp(xⱼ): each row becomes positive and sums to 1 (Bridle 1990).
+
+    To train a classifier leave it out: softmax_cross_entropy takes logits.
+    """
+
+    def forward(self, params: Params, x: Array, streams: Streams | None = None) -> tuple[Array, Backward]:
+        """Return the softmax of each row, and the way back: dx = y (dy - Σ dy y)."""
+        e = np.exp(x - x.max(axis=-1, keepdims=True))
+        y = e / e.sum(axis=-1, keepdims=True)
+
+        def backward(dy: Array, grads: Params, need_dx: bool = True) -> Array | None:
+            return y * (dy - (dy * y).sum(axis=-1, keepdims=True)) if need_dx else None
+
+        return y, backward

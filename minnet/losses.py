@@ -1,0 +1,137 @@
+"""A loss says how wrong the output is, and in the same breath which way is better: (y, target) -> L, dL/dy.
+
+Means are PyTorch's: over the batch, and for elementwise losses over the outputs too. L has one value a replica.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from minnet.settings import Array, Settings, require_finite
+
+
+class Loss(Settings, ABC):
+    """The contract. A loss of your own is a frozen dataclass with `each` (and `encode` if its targets are special)."""
+
+    @abstractmethod
+    def each(self, y: Array, target: Array) -> tuple[Array, Array]:
+        """The loss of each sample, (..., batch), and its gradient; y and target: (..., batch, n_out)."""
+
+    def encode(self, target: npt.ArrayLike, n_out: int, dtype: npt.DTypeLike) -> Array:
+        """Check targets and return them as `each` takes them: (..., batch, n_out) in dtype. `train` does it once."""
+        return _real_target(self, target, n_out, dtype)
+
+    def metric(self, y: Array, target: Array) -> Array:
+        """What people quote: here R², one value a replica (1 is perfect, 0 is the mean); classifiers say accuracy."""
+        spread = np.square(target - target.mean(axis=-2, keepdims=True)).mean(axis=-2)
+        r2 = 1 - np.square(y - target).mean(axis=-2) / np.where(spread > 0, spread, np.nan)
+        return r2.mean(axis=-1)
+
+    def __call__(self, y: Array, target: npt.ArrayLike, weight: Array | None = None) -> tuple[Array, Array]:
+        """Return L (...,) and dL/dy (..., batch, n_out); weight (..., batch) weighs the samples of the mean."""
+        t = np.asarray(target)
+        if t.shape != y.shape or t.dtype != y.dtype:
+            t = self.encode(t, y.shape[-1], y.dtype)
+            if t.shape != y.shape:
+                raise ValueError(f"{self} expects one target a row of y {y.shape}, got {t.shape} after encoding")
+        loss, dy = self.each(y, t)
+        if weight is None:
+            share = 1 / y.shape[-2]
+            dy *= share
+            return np.add.reduce(loss, axis=-1) * share, dy
+        if weight.shape != y.shape[:-1]:
+            raise ValueError(f"{self} expects weights of shape {y.shape[:-1]}, got {weight.shape}")
+        shares = weight / weight.sum(axis=-1, keepdims=True)
+        return np.add.reduce(loss * shares, axis=-1), dy * shares[..., None]
+
+
+def _real_target(loss: Loss, target: npt.ArrayLike, n_out: int, dtype: npt.DTypeLike) -> Array:
+    target = np.asarray(target)
+    if target.ndim < 2 or target.shape[-1] != n_out:
+        raise ValueError(f"{loss} expects targets of shape (..., batch, {n_out}), got {target.shape}")
+    require_finite(target, f"the target of {loss}")
+    return target.astype(dtype)
+
+
+@dataclass(frozen=True, repr=False)
+class MeanSquaredError(Loss):
+    """L = mean (y - t)², over batch and outputs."""
+
+    def each(self, y: Array, target: Array) -> tuple[Array, Array]:
+        """(y - t)² averaged over the outputs, and 2 (y - t) / n_out."""
+        error = y - target
+        n_out = y.shape[-1]
+        return np.vecdot(error, error) / n_out, error * (2 / n_out)
+
+
+@dataclass(frozen=True, repr=False)
+class SoftmaxCrossEntropy(Loss):
+    """L = mean -log softmax(y)[label], for logits y (..., batch, n_classes) and integer labels (..., batch).
+
+    Class probabilities (..., batch, n_classes) are taken too, as PyTorch's CrossEntropyLoss does.
+    """
+
+    def encode(self, target: npt.ArrayLike, n_out: int, dtype: npt.DTypeLike) -> Array:
+        """Labels as one-hot rows; probabilities as they are."""
+        target = np.asarray(target)
+        if target.dtype.kind in "iub":
+            if target.size and (target.min() < 0 or target.max() >= n_out):
+                raise ValueError(f"{self} expects labels from 0 to {n_out - 1}, got {target.min()} to {target.max()}")
+            if target.ndim >= 1:
+                return (target[..., None] == np.arange(n_out)).astype(dtype)
+        if target.ndim < 2 or target.shape[-1] != n_out or target.dtype.kind != "f":
+            raise ValueError(
+                f"{self} expects integer labels of shape (..., batch) or probabilities of shape (..., batch, {n_out}), "
+                f"got {target.dtype} of shape {target.shape}"
+            )
+        require_finite(target, f"the target of {self}")
+        if (target < 0).any() or (abs(target.sum(axis=-1) - 1) > 1e-3).any():
+            raise ValueError(
+                f"{self} expects rows of probabilities that sum to 1, got {target.min()} to {target.max()}"
+            )
+        return target.astype(dtype)
+
+    def metric(self, y: Array, target: Array) -> Array:
+        """Accuracy: the share of rows whose largest logit is the label's."""
+        return (y.argmax(axis=-1) == target.argmax(axis=-1)).mean(axis=-1)
+
+    def each(self, y: Array, target: Array) -> tuple[Array, Array]:
+        """log Σ exp(y) - Σ t y, and softmax(y) - t; the largest logit is taken off first, so nothing overflows."""
+        z = y.mT.copy()  # classes first: NumPy reduces a short last axis many times slower
+        z -= np.maximum.reduce(z, axis=-2, keepdims=True)
+        e = np.exp(z)
+        total = np.add.reduce(e, axis=-2, keepdims=True)
+        e /= total
+        return np.log(total[..., 0, :]) - np.vecdot(target, z.mT), e.mT - target
+
+
+@dataclass(frozen=True, repr=False)
+class BinaryCrossEntropy(Loss):
+    """L = mean -[t log σ(y) + (1 - t) log(1 - σ(y))], for logits y and targets in [0, 1], both (..., batch, n_out)."""
+
+    def encode(self, target: npt.ArrayLike, n_out: int, dtype: npt.DTypeLike) -> Array:
+        """As any real target, and between 0 and 1."""
+        t = _real_target(self, target, n_out, dtype)
+        if t.size and not (t.min() >= 0 and t.max() <= 1):
+            raise ValueError(f"{self} expects targets between 0 and 1, got {t.min()} to {t.max()}")
+        return t
+
+    def metric(self, y: Array, target: Array) -> Array:
+        """Accuracy: the share of outputs on the right side of 0."""
+        return ((y > 0) == (target > 0.5)).mean(axis=(-2, -1))
+
+    def each(self, y: Array, target: Array) -> tuple[Array, Array]:
+        """max(y, 0) - t y + log(1 + exp(-|y|)), and σ(y) - t; both averaged over the outputs."""
+        n_out = y.shape[-1]
+        e = np.exp(-np.abs(y))
+        loss = np.maximum(y, 0) - target * y + np.log1p(e)
+        sigmoid: Any = np.where(y >= 0, 1, e) / (1 + e)
+        return np.add.reduce(loss, axis=-1) / n_out, (sigmoid - target) / n_out
+
+
+mse = MeanSquaredError()
+softmax_cross_entropy = SoftmaxCrossEntropy()
+binary_cross_entropy = BinaryCrossEntropy()

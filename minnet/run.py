@@ -1,0 +1,64 @@
+"""What training leaves behind: the trained numbers, the history, and why it stopped."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from minnet.network import Network
+from minnet.settings import Array
+
+
+class Stop(NamedTuple):
+    """Why a replica stopped, after how many whole epochs, and in words."""
+
+    reason: str  # "finished", "diverged", "interrupted", or what a callback gave
+    epoch: int
+    message: str
+
+
+@dataclass
+class Run:
+    """What training leaves: the network, theta (P,) or (K, P), the history by epoch and replica, and why it stopped.
+
+    `history` maps a name to an array (epochs,) or (epochs, K): "loss" (the mean over each epoch's batches, before each
+    update), and with validation data "validation_loss" and "validation_metric" (accuracy, or R²). NaN: not recorded.
+    """
+
+    network: Network
+    theta: Array
+    history: dict[str, Array]
+    stops: list[Stop] = field(default_factory=list)
+
+    def __call__(self, x: npt.ArrayLike) -> Array:
+        """The trained network's outputs: x (..., batch, n_in) -> (..., batch, n_out)."""
+        return self.network(self.theta, np.asarray(x))
+
+    @property
+    def diverged(self) -> Array:
+        """Which replicas diverged, (K,); one entry for a single network."""
+        return np.array([stop.reason == "diverged" for stop in self.stops])
+
+    def __repr__(self) -> str:
+        replicas = f"{len(self.stops)} replicas of " if self.theta.ndim > 1 else ""
+        lines = [f"Run of {replicas}{self.network}, {self.network.size} parameters"]
+        for reason in dict.fromkeys(stop.reason for stop in self.stops):
+            epochs = [stop.epoch for stop in self.stops if stop.reason == reason]
+            span = f"{min(epochs)} to {max(epochs)}" if min(epochs) < max(epochs) else f"{min(epochs)}"
+            lines.append(f"  {reason}: {len(epochs)} of {len(self.stops)}, after {span} epochs")
+        for name, values in self.history.items():
+            columns = [column[np.isfinite(column)] for column in values.reshape(len(values), -1).T]
+            last = [column[-1] for column in columns if len(column)]
+            if last:
+                spread = f" ({min(last):.4g} to {max(last):.4g})" if len(last) > 1 else ""
+                lines.append(f"  {name}: {np.mean(last):.4g}{spread}")
+        return "\n".join(lines)
+
+
+class DivergenceError(ArithmeticError):
+    """A single network's training met a number that is not finite. `run` keeps the last finite theta."""
+
+    def __init__(self, message: str, run: Run):
+        super().__init__(message)
+        self.run = run
