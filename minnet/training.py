@@ -45,7 +45,7 @@ class _Replicas:
             self.run.stops[row] = Stop(reason, epoch, message)
         going = np.flatnonzero(~which)
         self.rows = self.rows[going]
-        if len(going) and which.any():
+        if which.any() and self.theta.ndim > 1:
             self.order.keep(going)
             self.noise.keep(going)
             self.state = {name: array[going] for name, array in self.state.items()}
