@@ -1,0 +1,1 @@
+"""One script, one claim: each reads like a short paper and ends in a verdict."""

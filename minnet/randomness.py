@@ -10,8 +10,8 @@ import numpy as np
 
 from minnet.settings import Array, require
 
-Purpose = Literal["data", "weights", "order", "noise"]
-PURPOSES: tuple[Purpose, ...] = ("data", "weights", "order", "noise")
+Purpose = Literal["data", "weights", "order", "noise", "test"]
+PURPOSES: tuple[Purpose, ...] = ("data", "weights", "order", "noise", "test")
 Seed = SupportsIndex | Sequence[SupportsIndex] | Array
 
 

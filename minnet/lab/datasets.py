@@ -1,0 +1,230 @@
+"""The data the experiments run on: toys to draw, real sets to split, and the best that a straight line can do on each.
+
+Seed k draws (or splits off) its own training and validation points; the test points are the same for every seed.
+Features are standardised on the training part of each seed.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minnet.randomness import generator
+from minnet.settings import Array, require
+
+Rng = np.random.Generator
+
+
+def moons(n: int, rng: Rng, noise: float = 0.2) -> tuple[Array, Array]:
+    """Two interleaved half circles, with Gaussian noise (scikit-learn's make_moons): x (n, 2), y (n,) in {0, 1}."""
+    from sklearn.datasets import make_moons
+
+    x, y = make_moons(n, noise=noise, random_state=int(rng.integers(2**32)))
+    return x, y
+
+
+def circles(n: int, rng: Rng, noise: float = 0.1, factor: float = 0.5) -> tuple[Array, Array]:
+    """A circle inside a circle, with Gaussian noise (scikit-learn's make_circles): x (n, 2), y (n,) in {0, 1}."""
+    from sklearn.datasets import make_circles
+
+    x, y = make_circles(n, noise=noise, factor=factor, random_state=int(rng.integers(2**32)))
+    return x, y
+
+
+def xor(n: int, rng: Rng, noise: float = 0.05) -> tuple[Array, Array]:
+    """Uniform on the square [-1, 1]², labelled by the sign of x₁x₂; Gaussian noise is added after the labelling."""
+    x = rng.uniform(-1, 1, (n, 2))
+    return x + noise * rng.standard_normal((n, 2)), (x[:, 0] * x[:, 1] > 0).astype(int)
+
+
+def spirals(n: int, rng: Rng, noise: float = 0.05, arms: int = 2, turns: float = 1.5) -> tuple[Array, Array]:
+    """Archimedean spirals, one arm a class, uniform along the arm, outer radius 1; Gaussian noise."""
+    y = rng.permutation(np.arange(n) % arms)
+    radius = np.sqrt(rng.uniform(0, 1, n))
+    angle = 2 * np.pi * (turns * radius + y / arms)
+    x = radius[:, None] * np.column_stack([np.cos(angle), np.sin(angle)])
+    return x + noise * rng.standard_normal((n, 2)), y
+
+
+def checkerboard(n: int, rng: Rng, noise: float = 0.0, squares: int = 4) -> tuple[Array, Array]:
+    """Uniform on [0, 1]², labelled by the colour of a board of squares × squares; noise comes after the labelling."""
+    x = rng.uniform(0, 1, (n, 2))
+    y = np.floor(x * squares).astype(int).sum(axis=1) % 2
+    return x + noise * rng.standard_normal((n, 2)), y
+
+
+def blobs(n: int, rng: Rng, noise: float = 0.5, centers: int = 3) -> tuple[Array, Array]:
+    """Gaussian clouds of standard deviation `noise` around points evenly spaced on the unit circle, one a class."""
+    y = rng.permutation(np.arange(n) % centers)
+    angle = 2 * np.pi * y / centers
+    return np.column_stack([np.cos(angle), np.sin(angle)]) + noise * rng.standard_normal((n, 2)), y
+
+
+class Split(NamedTuple):
+    """Training, validation and test part: x (N, n_in) or (K, N, n_in), y (N,) or (K, N)."""
+
+    x: Array
+    y: Array
+    x_val: Array
+    y_val: Array
+    x_test: Array
+    y_test: Array
+
+
+class Dataset(ABC):
+    """What a comparison needs of its data."""
+
+    name: str
+
+    @property
+    @abstractmethod
+    def test(self) -> tuple[Array, Array]:
+        """The common test points, not standardised: x (N, n_in), y (N,)."""
+
+    @abstractmethod
+    def training(self, seed: int) -> tuple[Array, Array, Array, Array]:
+        """x, y, x_val, y_val of one seed, not standardised."""
+
+    @property
+    def n_in(self) -> int:
+        """Number of features."""
+        return int(self.test[0].shape[-1])
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes."""
+        return int(self.test[1].max()) + 1
+
+    @property
+    def guess(self) -> float:
+        """Test accuracy of always saying the class that is most frequent there."""
+        return float(np.bincount(self.test[1]).max() / len(self.test[1]))
+
+    @property
+    def ceiling(self) -> float | None:
+        """Test accuracy of the best straight line on these very points (2-D, two classes), or None."""
+        return _cached_ceiling(self) if (self.n_in, self.n_classes) == (2, 2) else None
+
+    def split(self, seed: int) -> Split:
+        """The three parts under one seed, standardised on its training part."""
+        x, y, x_val, y_val = self.training(seed)
+        x_test, y_test = self.test
+        mean, std = x.mean(axis=0), x.std(axis=0)
+        std = np.where(std > 0, std, 1.0)
+        return Split((x - mean) / std, y, (x_val - mean) / std, y_val, (x_test - mean) / std, y_test)
+
+    def splits(self, seeds: Iterable[int]) -> Split:
+        """One split a seed, stacked on a new first axis, as `train` takes them for replicas."""
+        return Split(*(np.stack(parts) for parts in zip(*map(self.split, seeds), strict=True)))
+
+
+@dataclass(frozen=True)
+class Toy(Dataset):
+    """A data set that can be drawn without end: draw(n, rng) -> x, y."""
+
+    name: str
+    draw: Callable[[int, Rng], tuple[Array, Array]]
+    n_train: int = 300
+    n_val: int = 300
+    n_test: int = 2000
+
+    @property
+    def test(self) -> tuple[Array, Array]:
+        return _cached_test(self)
+
+    def training(self, seed: int) -> tuple[Array, Array, Array, Array]:
+        rng = generator(seed, "data")
+        return (*self.draw(self.n_train, rng), *self.draw(self.n_val, rng))
+
+
+@lru_cache(maxsize=32)
+def _cached_test(toy: Toy) -> tuple[Array, Array]:
+    return toy.draw(toy.n_test, generator(0, "test"))
+
+
+@dataclass(frozen=True)
+class Bundled(Dataset):
+    """A real data set that comes with scikit-learn: a fifth is the test part, a fifth of each seed's validates."""
+
+    name: str
+
+    @property
+    def test(self) -> tuple[Array, Array]:
+        _, x_test, _, y_test = self._parts
+        return x_test, y_test
+
+    @property
+    def _parts(self) -> tuple[Array, Array, Array, Array]:
+        return _load_bundled(self.name)
+
+    def training(self, seed: int) -> tuple[Array, Array, Array, Array]:
+        from sklearn.model_selection import train_test_split
+
+        x, _, y, _ = self._parts
+        state = int(generator(seed, "data").integers(2**32))
+        x_train, x_val, y_train, y_val = train_test_split(x, y, test_size=0.25, stratify=y, random_state=state)
+        return x_train, y_train, x_val, y_val
+
+
+@lru_cache(maxsize=8)
+def _load_bundled(name: str) -> tuple[Array, Array, Array, Array]:
+    import sklearn.datasets
+    from sklearn.model_selection import train_test_split
+
+    data = getattr(sklearn.datasets, f"load_{name}")()
+    state = int(generator(0, "test").integers(2**32))
+    parts = train_test_split(data.data, data.target, test_size=0.2, stratify=data.target, random_state=state)
+    return parts[0], parts[1], parts[2], parts[3]
+
+
+DATASETS: dict[str, Dataset] = {
+    **{draw.__name__: Toy(draw.__name__, draw) for draw in (moons, circles, xor, spirals, checkerboard, blobs)},
+    **{name: Bundled(name) for name in ("breast_cancer", "wine", "digits")},
+}
+
+
+def dataset(name: str, **settings: Any) -> Dataset:
+    """A data set by name; settings replace n_train, n_val, n_test of a toy."""
+    require(name in DATASETS, f"unknown data set {name!r}; known are {', '.join(DATASETS)}")
+    return replace(DATASETS[name], **settings) if settings else DATASETS[name]  # type: ignore[type-var]
+
+
+@lru_cache(maxsize=32)
+def _cached_ceiling(data: Dataset) -> float:
+    x, y = data.test
+    return best_half_plane(x, y) / len(y)
+
+
+def best_half_plane(x: Array, y: Array) -> int:
+    """How many points of x (n, 2) with labels y (n,) in {0, 1} the best straight line puts on their right sides.
+
+    Exact, O(n² log n). Any split of the points by a line can be turned until the line all but touches one point, the
+    pivot; so a line is swept through half a turn around each pivot, and the count of points on their right side is
+    kept. Points in the same direction change sides together; points where the pivot is go with it. Directions are
+    compared by the quotient dx/dy, which IEEE division gives alike for parallel vectors, so that ties are exact.
+    """
+    x, y = np.asarray(x, float), np.asarray(y)
+    require(x.ndim == 2 and x.shape[1] == 2, f"best_half_plane expects points of shape (n, 2), got {x.shape}")
+    require(y.shape == x.shape[:1], f"best_half_plane expects labels of shape {x.shape[:1]}, got {y.shape}")
+    require(bool(np.isin(y, (0, 1)).all()), "best_half_plane expects labels 0 and 1")
+    sign = np.where(y == 1, 1, -1)  # what a point adds to the count when it comes to the side called 1
+    zeros = int((y == 0).sum())
+    best = max(zeros, len(y) - zeros)  # the line may leave all points on one side
+    for pivot in np.unique(x, axis=0):
+        dx, dy = (x - pivot).T
+        here = (dx == 0) & (dy == 0)
+        upper = (dy > 0) | ((dy == 0) & (dx > 0))  # on the side called 1 just before the sweep from direction 0 to π
+        away = ~here
+        dx, dy, change = dx[away], dy[away], np.where(upper, -sign, sign)[away]
+        with np.errstate(divide="ignore"):
+            direction = np.where(dy == 0, -np.inf, -dx / dy)  # minus the cotangent rises from 0 to π
+        order = np.argsort(direction, kind="stable")
+        direction, change = direction[order], change[order]
+        whole = np.append(direction[1:] != direction[:-1], True)[: len(direction)]  # all of one direction have moved
+        right = zeros + sign[upper].sum() + np.append(0, np.cumsum(change)[whole])
+        right = np.concatenate([right, right + sign[here].sum()])  # the pivot on either side
+        best = max(best, int(right.max()), len(y) - int(right.min()))  # and either side called 1
+    return best

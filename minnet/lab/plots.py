@@ -1,0 +1,94 @@
+"""Pictures of a comparison. Each takes the axes to draw on and returns them; colours, dashes and markers all differ."""
+
+from collections.abc import Iterable, Mapping
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+
+from minnet.lab.datasets import Split
+from minnet.lab.statistics import mean_interval
+from minnet.network import Network
+from minnet.settings import Array
+
+# Okabe & Ito 2008: told apart with every kind of colour blindness.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 3)))
+MARKERS = "osD^vPX"
+
+
+def styles(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """One colour, dash and marker for each name."""
+    looks = zip(cycle(COLOURS), cycle(DASHES), cycle(MARKERS), strict=False)
+    return {n: {"color": c, "linestyle": d, "marker": m} for n, (c, d, m) in zip(names, looks, strict=False)}
+
+
+def _axes(ax: Axes | None) -> Axes:
+    if ax is not None:
+        return ax
+    from matplotlib import pyplot as plt
+
+    return plt.subplots()[1]
+
+
+def decision_boundary(network: Network, theta: Array, split: Split, ax: Axes | None = None) -> Axes:
+    """Where a trained network says which class (2-D data), and the test points, one colour and marker a class."""
+    ax = _axes(ax)
+    points = split.x_test[:600]
+    labels = split.y_test[:600]
+    low, high = points.min(axis=0) - 0.3, points.max(axis=0) + 0.3
+    across, up = np.meshgrid(np.linspace(low[0], high[0], 300), np.linspace(low[1], high[1], 300))
+    said = network(theta, np.column_stack([across.ravel(), up.ravel()])).argmax(axis=-1).reshape(across.shape)
+    classes = int(split.y_test.max()) + 1
+    ax.pcolormesh(across, up, said, cmap=ListedColormap(COLOURS[:classes]), alpha=0.25, vmin=0, vmax=classes - 1,
+                  shading="auto", linewidth=0, rasterized=True)  # fmt: skip
+    for label in range(classes):
+        here = points[labels == label]
+        ax.scatter(here[:, 0], here[:, 1], s=9, color=COLOURS[label], marker=MARKERS[label], linewidths=0)
+    ax.set(xticks=[], yticks=[], xlim=(low[0], high[0]), ylim=(low[1], high[1]))
+    return ax
+
+
+def learning_curves(curves: Mapping[str, pd.DataFrame], ceiling: float | None = None, ax: Axes | None = None) -> Axes:
+    """Mean test accuracy over epochs (index) of the seeds (columns), with the 95 % t interval of the mean as a band."""
+    ax = _axes(ax)
+    for name, style in styles(curves).items():
+        if curves[name].empty:  # every seed diverged in the first epoch
+            continue
+        epochs = curves[name].index.to_numpy()
+        mean, low, high = np.array([mean_interval(row) for row in curves[name].to_numpy()]).T
+        ax.plot(epochs, mean, label=name, markevery=max(1, len(epochs) // 8), markersize=5, **style)
+        ax.fill_between(epochs, low, high, color=style["color"], alpha=0.2, linewidth=0)
+    _ceiling_line(ax, ceiling)
+    ax.set(xlabel="epoch", ylabel="test accuracy")
+    return ax
+
+
+def accuracy_over_rate(
+    runs: pd.DataFrame, best: Mapping[str, float], shared_rate: float, ceiling: float | None = None,
+    ax: Axes | None = None,
+) -> Axes:  # fmt: skip
+    """Mean test accuracy of the tuning runs over the learning rate, with 95 % t intervals; the chosen rate ringed."""
+    ax = _axes(ax)
+    tuning = runs[runs.phase == "tuning"]
+    for name, style in styles(best).items():
+        mine = tuning[tuning.activation == name].groupby("rate").test_accuracy
+        rates = np.array(sorted(mine.groups))
+        mean, low, high = np.array([mean_interval(mine.get_group(rate)) for rate in rates]).T
+        ax.plot(rates, mean, label=name, markersize=5, **style)
+        ax.fill_between(rates, low, high, color=style["color"], alpha=0.2, linewidth=0)
+        ax.plot(best[name], mean[rates == best[name]], "o", markersize=13, fillstyle="none", color=style["color"])
+    ax.axvline(shared_rate, color="0.4", linewidth=1, linestyle=(0, (1, 2)))
+    ax.annotate("shared\nrate", (shared_rate, 0), xycoords=("data", "axes fraction"), xytext=(4, 6),
+                textcoords="offset points", fontsize="small", color="0.3")  # fmt: skip
+    _ceiling_line(ax, ceiling)
+    ax.set(xscale="log", xlabel="learning rate", ylabel="test accuracy")
+    return ax
+
+
+def _ceiling_line(ax: Axes, ceiling: float | None) -> None:
+    if ceiling is not None:
+        ax.axhline(ceiling, color="0.25", linewidth=1.2, label="best straight line")
