@@ -1,5 +1,7 @@
 """Activations: the bend in the network. Element by element, without parameters, each with its exact derivative."""
 
+from __future__ import annotations  # or each step would evaluate those of the closures it makes
+
 import math
 from abc import abstractmethod
 from dataclasses import dataclass

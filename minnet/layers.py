@@ -4,15 +4,17 @@ Layers hold settings only. Their numbers come in as `params`, views of one vecto
 (batch, features); axes before those are replicas. So each line below trains one network or thirty-two.
 """
 
+from __future__ import annotations  # or each step would evaluate those of the closures it makes
+
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from minnet.initializers import Initializer, glorot_uniform, zeros
+from minnet.products import matmul, ones
 from minnet.randomness import Streams
 from minnet.settings import Array, Settings, require
 
@@ -61,14 +63,6 @@ class Layer(Settings, ABC):
         return views
 
 
-@lru_cache(maxsize=64)
-def row_of_ones(length: int, dtype: np.dtype[Any]) -> Array:
-    """1ᵀ, (1, length): its product with (..., length, n) is the sum over axis -2, several times faster than sum()."""
-    row = np.ones((1, length), dtype)
-    row.flags.writeable = False
-    return row
-
-
 @dataclass(frozen=True, repr=False)
 class Dense(Layer):
     """y = x W + b, with W (..., n_in, n_out) and b (..., 1, n_out).
@@ -94,17 +88,18 @@ class Dense(Layer):
 
     def forward(self, params: Params, x: Array, streams: Streams | None = None) -> tuple[Array, Backward]:
         """Return x W + b, and the way back: dW = xᵀ dy, db = Σ dy over the batch, dx = dy Wᵀ."""
-        if x.shape[-1] != self.n_in:
-            raise ValueError(f"{self} expects {self.n_in} input features, got x of shape {x.shape}")
         W, b = params
-        y = x @ W
+        try:
+            y = matmul(x, W)
+        except ValueError:
+            raise ValueError(f"{self} expects {self.n_in} input features, got x of shape {x.shape}") from None
         y += b
 
         def backward(dy: Array, grads: Params, need_dx: bool = True) -> Array | None:
             dW, db = grads
-            np.matmul(x.mT, dy, out=dW)
-            np.matmul(row_of_ones(dy.shape[-2], dy.dtype), dy, out=db)
-            return dy @ W.mT if need_dx else None
+            matmul(x.mT, dy, out=dW)
+            matmul(ones(1, dy.shape[-2], dy.dtype), dy, out=db)
+            return matmul(dy, W.mT) if need_dx else None
 
         return y, backward
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from minnet.products import matmul, ones
 from minnet.settings import Array, Settings, require_finite
 
 
@@ -41,7 +42,7 @@ class Loss(Settings, ABC):
         if weight is None:
             share = 1 / y.shape[-2]
             dy *= share
-            return np.add.reduce(loss, axis=-1) * share, dy
+            return loss.dot(ones(y.shape[-2], 1, y.dtype)[:, 0]) * share, dy
         if weight.shape != y.shape[:-1]:
             raise ValueError(f"{self} expects weights of shape {y.shape[:-1]}, got {weight.shape}")
         shares = weight / weight.sum(axis=-1, keepdims=True)
@@ -100,12 +101,13 @@ class SoftmaxCrossEntropy(Loss):
 
     def each(self, y: Array, target: Array) -> tuple[Array, Array]:
         """log Σ exp(y) - Σ t y, and softmax(y) - t; the largest logit is taken off first, so nothing overflows."""
-        z = y.mT.copy()  # classes first: NumPy reduces a short last axis many times slower
-        z -= np.maximum.reduce(z, axis=-2, keepdims=True)
+        largest = np.maximum.reduce(y.mT.copy(), axis=-2)  # many times faster than over a short last axis
+        z = y - largest[..., None]
         e = np.exp(z)
-        total = np.add.reduce(e, axis=-2, keepdims=True)
+        total = matmul(e, ones(y.shape[-1], 1, y.dtype))
         e /= total
-        return np.log(total[..., 0, :]) - np.vecdot(target, z.mT), e.mT - target
+        e -= target
+        return np.log(total[..., 0]) - np.vecdot(target, z), e
 
 
 @dataclass(frozen=True, repr=False)

@@ -1,5 +1,7 @@
 """A network is a chain of layers, and a layer itself; its numbers are one vector theta, kept apart from it."""
 
+from __future__ import annotations  # or each step would evaluate those of the closures it makes
+
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any

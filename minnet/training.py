@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from copy import deepcopy
-from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -69,9 +68,11 @@ class _Replicas:
             y, backward = self.network.forward(self.params, x_batch, self.noise)
             loss, dy = self.loss(y, target[..., start : start + batch_size, :])
             backward(dy, self.grads, need_dx=False)
-            np.copyto(self.before, self.theta)
+            self.before[...] = self.theta
             self.optimizer.step(self.theta, self.gradient, self.state)
-            if not isfinite(np.vdot(self.theta, self.zeros) + np.vdot(loss, 0 * loss)):  # 0 unless NaN or inf is there
+            if np.vdot(self.theta, self.zeros) != 0 or np.count_nonzero(
+                loss - loss
+            ):  # NaN where something is not finite
                 finite = np.isfinite(loss) & np.isfinite(self.theta).all(axis=-1)
                 self._freeze(~finite.reshape(-1), number, x_batch)
                 if not len(self.rows):
@@ -160,7 +161,7 @@ def train(
     names = ["loss", "validation_loss", "validation_metric"] if held_out else ["loss"]
     table = {name: np.full((epochs, *theta.shape[:-1]), np.nan) for name in names}
     replicas = int(np.prod(theta.shape[:-1]))
-    run = Run(network, theta, {}, [Stop("running", 0, "")] * replicas)
+    run = Run(network, theta, {name: array[:0] for name, array in table.items()}, [Stop("running", 0, "")] * replicas)
     work = _Replicas(run, loss, optimizer, seed, data, held_out)
     statistics = any(parameter.role == "statistic" for parameter in network.parameters)
     epoch = 0

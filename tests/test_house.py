@@ -1,0 +1,105 @@
+"""The house stands as it was planned: imports point down, the door is light, no file has grown into two ideas."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import minnet
+
+PACKAGE = Path(minnet.__file__).parent
+# Each module may import those on lower floors only. A module that is missing here has no place in the house yet.
+FLOORS = {
+    "settings": 0,
+    "products": 1,
+    "randomness": 1,
+    "initializers": 1,
+    "losses": 2,
+    "layers": 2,
+    "optimizers": 3,
+    "activations": 3,
+    "network": 3,
+    "run": 4,
+    "training": 5,
+    "lab.datasets": 6,
+    "lab.statistics": 6,
+    "lab.compare": 7,
+    "lab.plots": 8,
+}
+TRAINING_PATH = (
+    "settings",
+    "products",
+    "randomness",
+    "initializers",
+    "losses",
+    "optimizers",
+    "layers",
+    "network",
+    "run",
+    "training",
+)
+
+
+MODULES = [
+    (".".join(path.relative_to(PACKAGE).with_suffix("").parts), path)
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if path.stem != "__init__"
+]
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def code_lines(path):
+    """Lines that are neither blank, comment nor docstring."""
+    tree = ast.parse(path.read_text())
+    documented = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
+            documented |= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
+    lines = enumerate(path.read_text().splitlines(), 1)
+    return sum(1 for i, line in lines if line.strip() and not line.lstrip().startswith("#") and i not in documented)
+
+
+@pytest.mark.parametrize(("name", "path"), MODULES)
+def test_imports_point_down(name, path):
+    for imported in imports(path):
+        if imported.startswith("minnet."):
+            below = imported.removeprefix("minnet.")
+            assert FLOORS[below] < FLOORS[name], f"{name} imports {below}, which is not below it"
+
+
+@pytest.mark.parametrize(("name", "path"), MODULES)
+def test_no_engine_file_is_two_ideas(name, path):
+    limit = 250
+    assert len(path.read_text().splitlines()) <= limit or name.startswith("lab."), f"{name} is over {limit} lines"
+
+
+def test_the_training_path_is_read_in_an_hour():
+    assert sum(code_lines(PACKAGE / f"{name}.py") for name in TRAINING_PATH) < 700
+
+
+def test_the_door_is_light():
+    heavy = "sklearn", "pandas", "matplotlib", "scipy.special", "scipy", "rich", "typer", "joblib"
+    code = f"import sys, minnet; print([name for name in {heavy!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_public_name_is_documented_and_there():
+    for name in minnet.__all__:
+        value = getattr(minnet, name)
+        assert value.__doc__, name
+
+
+def test_code_lines_counts_code_only(tmp_path):
+    path = tmp_path / "some.py"
+    path.write_text('"""Doc."""\n\n# comment\ndef f():\n    """Doc.\n\n    More.\n    """\n    return 1  # code\n')
+    assert code_lines(path) == 2
