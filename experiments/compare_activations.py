@@ -20,6 +20,7 @@ from rich.table import Table
 
 from minnet.lab.compare import Comparison, activation, compare
 from minnet.lab.datasets import DATASETS, dataset
+from minnet.settings import require
 
 EPILOG = f"Data sets: {', '.join(DATASETS)}."
 
@@ -28,18 +29,23 @@ def main(
     data: Annotated[str, typer.Option(help="data set")] = "moons",
     activations: Annotated[str, typer.Option(help="names, separated by commas")] = "identity,sigmoid,tanh,relu",
     hidden: Annotated[str, typer.Option(help="sizes of the hidden layers")] = "16,16",
-    seeds: Annotated[int, typer.Option(help="seeds for tuning, and as many fresh ones for the test", min=2)] = 20,
-    epochs: Annotated[int, typer.Option(min=1)] = 200,
+    seeds: Annotated[int, typer.Option(help="seeds for tuning, and as many fresh ones for the test")] = 20,
+    epochs: Annotated[int, typer.Option(help="passes over the training data")] = 200,
     out: Annotated[Path, typer.Option(help="folder for figures and CSV")] = Path("results"),
 ) -> None:
     """Compare activation functions fairly, each at its own best learning rate."""
     try:
         chosen = {act if act != "identity" else "linear-only": activation(act) for act in _words(activations)}
+        require(len(chosen) > 0, f"--activations expects at least one activation, got {activations!r}")
         sizes = [_size(size) for size in _words(hidden)]
+        for name, count, least in (("seeds", seeds, 2), ("epochs", epochs, 1)):
+            require(count >= least, f"--{name} expects at least {least}, got {count}")
         source = dataset(data)
+        out.mkdir(parents=True, exist_ok=True)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
-    out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise typer.BadParameter(f"--out has to be a folder that can be written: {error}") from None
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(f"training on {data}", total=None)
@@ -67,8 +73,8 @@ def _words(text: str) -> list[str]:
 
 
 def _size(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise ValueError(f"--hidden expects sizes >= 1 separated by commas, such as 16,16; got {text!r}")
+    fits = text.isdigit() and int(text) >= 1
+    require(fits, f"--hidden expects sizes >= 1 separated by commas, such as 16,16; got {text!r}")
     return int(text)
 
 
