@@ -1,6 +1,10 @@
 """minnet: a from-scratch neural-network trainer on NumPy, and the laboratory around it."""
 
 from minnet.activations import GELU, Activation, Identity, LeakyReLU, ReLU, Sigmoid, Softplus, Tanh
+from minnet.adaptive import AdaGrad, Adam, AdamW, Clipped, RMSProp
+from minnet.dropout import Dropout
+from minnet.full_batch import lbfgs
+from minnet.gains import Following, tanh_equivalent
 from minnet.initializers import (
     Constant,
     Orthogonal,
@@ -16,6 +20,7 @@ from minnet.initializers import (
     zeros,
 )
 from minnet.layers import Dense, Layer, Parameter, Residual, Softmax
+from minnet.learned import LearnedSwish, Maxout, PReLU
 from minnet.losses import (
     BinaryCrossEntropy,
     Loss,
@@ -25,17 +30,26 @@ from minnet.losses import (
     mse,
     softmax_cross_entropy,
 )
+from minnet.more_losses import Hinge, Huber, MeanAbsoluteError, Poisson, hinge, mae, poisson
 from minnet.network import Network
+from minnet.normalization import BatchNorm, LayerNorm
 from minnet.optimizers import SGD, Optimizer
+from minnet.penalties import Penalty
 from minnet.randomness import Streams
 from minnet.run import DivergenceError, Run, Stop
+from minnet.schedules import CosineDecay, ExponentialDecay, OneCycle, ReduceOnPlateau, Schedule, StepDecay, WarmUp
+from minnet.stopping import EarlyStopping
 from minnet.training import train
 
 __version__ = "0.1.0"
 __all__ = [
-    "GELU", "SGD", "Activation", "BinaryCrossEntropy", "Constant", "Dense", "DivergenceError", "Identity",
-    "Layer", "LeakyReLU", "Loss", "MeanSquaredError", "Network", "Optimizer", "Orthogonal", "Parameter", "ReLU",
-    "Residual", "Run", "Sigmoid", "Softmax", "SoftmaxCrossEntropy", "Softplus", "Stop", "Streams", "Tanh",
-    "VarianceScaling", "binary_cross_entropy", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform",
-    "lecun_normal", "lecun_uniform", "mse", "ones", "orthogonal", "softmax_cross_entropy", "train", "zeros",
+    "GELU", "SGD", "Activation", "AdaGrad", "Adam", "AdamW", "BatchNorm", "BinaryCrossEntropy", "Clipped",
+    "Constant", "CosineDecay", "Dense", "DivergenceError", "Dropout", "EarlyStopping", "ExponentialDecay",
+    "Following", "Hinge", "Huber", "Identity", "Layer", "LayerNorm", "LeakyReLU", "LearnedSwish", "Loss", "Maxout",
+    "MeanAbsoluteError", "MeanSquaredError", "Network", "OneCycle", "Optimizer", "Orthogonal", "PReLU", "Parameter",
+    "Penalty", "Poisson", "RMSProp", "ReLU", "ReduceOnPlateau", "Residual", "Run", "Schedule", "Sigmoid", "Softmax",
+    "SoftmaxCrossEntropy", "Softplus", "StepDecay", "Stop", "Streams", "Tanh", "VarianceScaling", "WarmUp",
+    "binary_cross_entropy", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "hinge", "lbfgs",
+    "lecun_normal", "lecun_uniform", "mae", "mse", "ones", "orthogonal", "poisson", "softmax_cross_entropy",
+    "tanh_equivalent", "train", "zeros",
 ]  # fmt: skip

@@ -23,7 +23,7 @@ class Loss(Settings, ABC):
 
     def encode(self, target: npt.ArrayLike, n_out: int, dtype: npt.DTypeLike) -> Array:
         """Check targets and return them as `each` takes them: (..., batch, n_out) in dtype. `train` does it once."""
-        return _real_target(self, target, n_out, dtype)
+        return real_target(self, target, n_out, dtype)
 
     def metric(self, y: Array, target: Array) -> Array:
         """What people quote: here R², one value a replica (1 is perfect, 0 is the mean); classifiers say accuracy."""
@@ -32,7 +32,10 @@ class Loss(Settings, ABC):
         return r2.mean(axis=-1)
 
     def __call__(self, y: Array, target: npt.ArrayLike, weight: Array | None = None) -> tuple[Array, Array]:
-        """Return L (...,) and dL/dy (..., batch, n_out); weight (..., batch) weighs the samples of the mean."""
+        """Return L (...,) and dL/dy (..., batch, n_out); weight (..., batch) makes L the weighted mean of the samples.
+
+        Class weights are sample weights too: scikit-learn's `compute_sample_weight` makes them from labels.
+        """
         t = np.asarray(target)
         if t.shape != y.shape or t.dtype != y.dtype:
             t = self.encode(t, y.shape[-1], y.dtype)
@@ -45,11 +48,13 @@ class Loss(Settings, ABC):
             return loss.dot(ones(y.shape[-2], 1, y.dtype)[:, 0]) * share, dy
         if weight.shape != y.shape[:-1]:
             raise ValueError(f"{self} expects weights of shape {y.shape[:-1]}, got {weight.shape}")
-        shares = weight / weight.sum(axis=-1, keepdims=True)
+        total = weight.sum(axis=-1, keepdims=True)
+        shares = weight / np.where(total > 0, total, 1)
         return np.add.reduce(loss * shares, axis=-1), dy * shares[..., None]
 
 
-def _real_target(loss: Loss, target: npt.ArrayLike, n_out: int, dtype: npt.DTypeLike) -> Array:
+def real_target(loss: Loss, target: npt.ArrayLike, n_out: int, dtype: npt.DTypeLike) -> Array:
+    """Targets (..., batch, n_out) in dtype, or a ValueError if they are of another shape or not finite."""
     target = np.asarray(target)
     if target.ndim < 2 or target.shape[-1] != n_out:
         raise ValueError(f"{loss} expects targets of shape (..., batch, {n_out}), got {target.shape}")
@@ -116,7 +121,7 @@ class BinaryCrossEntropy(Loss):
 
     def encode(self, target: npt.ArrayLike, n_out: int, dtype: npt.DTypeLike) -> Array:
         """As any real target, and between 0 and 1."""
-        t = _real_target(self, target, n_out, dtype)
+        t = real_target(self, target, n_out, dtype)
         if t.size and not (t.min() >= 0 and t.max() <= 1):
             raise ValueError(f"{self} expects targets between 0 and 1, got {t.min()} to {t.max()}")
         return t

@@ -10,6 +10,7 @@ from dataclasses import KW_ONLY, dataclass
 import numpy as np
 
 from minnet.layers import Parameter
+from minnet.schedules import Rate, Schedule, check_rate
 from minnet.settings import Array, Settings, require
 
 State = dict[str, Array]
@@ -18,7 +19,7 @@ State = dict[str, Array]
 class Optimizer(Settings, ABC):
     """The contract. An optimizer of your own is a frozen dataclass with a `rate`, `init` and `step`."""
 
-    rate: float | tuple[float, ...]
+    rate: Rate | Schedule
 
     @abstractmethod
     def init(self, theta: Array, parameters: Sequence[Parameter] | None = None) -> State:
@@ -28,20 +29,49 @@ class Optimizer(Settings, ABC):
     def step(self, theta: Array, gradient: Array, state: State) -> None:
         """Update theta and state in place; the gradient is left as it is."""
 
-    def rates(self, theta: Array) -> Array:
-        """The learning rate as an array (..., 1) in theta's dtype: one number, or one a replica."""
-        rate, replicas = np.asarray(self.rate, theta.dtype), theta.shape[:-1]
+    def first_state(self, theta: Array, counts_steps: bool = False) -> State:
+        """The learning rate as an array (..., 1) in theta's dtype, and what `next_rate` needs besides."""
+        scheduled = isinstance(self.rate, Schedule)
+        rate = np.asarray(self.rate.rate if isinstance(self.rate, Schedule) else self.rate, theta.dtype)
+        replicas = theta.shape[:-1]
         if rate.ndim and rate.shape != replicas:
             raise ValueError(f"{self} has {rate.size} learning rates, but theta holds {replicas or 'no'} replicas")
-        return np.broadcast_to(rate, replicas)[..., None].copy()
+        state = {"rate": np.broadcast_to(rate, replicas)[..., None].copy()}
+        if scheduled:
+            state["after_epoch"] = np.ones_like(state["rate"])
+        if scheduled or counts_steps:
+            state["step"] = np.zeros(state["rate"].shape, np.int64)
+        return state
+
+    def rate_of(self, state: State) -> Array:
+        """The learning rate of the latest step, (..., 1)."""
+        if isinstance(self.rate, Schedule):
+            return state["rate"] * state["after_epoch"] * self.rate.factor(steps(state) - 1)
+        return state["rate"]
+
+    def next_rate(self, state: State) -> Array:
+        """Count a step and return its learning rate, (..., 1)."""
+        if "step" in state:
+            state["step"] += 1
+        return self.rate_of(state)
 
 
-def of_role(role: str, theta: Array, parameters: Sequence[Parameter] | None) -> Array:
-    """1 where theta (..., P) holds parameters of this role, 0 elsewhere; 1 everywhere if nothing is known."""
+def steps(state: State) -> int:
+    """How many steps were taken: all replicas take theirs together."""
+    return int(state["step"].flat[0])
+
+
+def weights_only(theta: Array, parameters: Sequence[Parameter] | None) -> Array:
+    """1 where theta (..., P) holds weights, 0 for biases, scales and statistics; 1 everywhere if nothing is known."""
     if parameters is None:
         return np.ones_like(theta)
-    flags = [np.full(int(np.prod(p.shape)), p.role == role, theta.dtype) for p in parameters]
-    return np.broadcast_to(np.concatenate(flags), theta.shape).copy()
+    roles = [np.full(int(np.prod(p.shape)), p.role == "weight", theta.dtype) for p in parameters]
+    return np.broadcast_to(np.concatenate(roles), theta.shape).copy()
+
+
+def decay_of(weight_decay: float, theta: Array, parameters: Sequence[Parameter] | None) -> State:
+    """The weight decay of each entry of theta, as state; none if there is no decay."""
+    return {"decay": weight_decay * weights_only(theta, parameters)} if weight_decay else {}
 
 
 @dataclass(frozen=True, repr=False)
@@ -49,29 +79,26 @@ class SGD(Optimizer):
     """Stochastic gradient descent: v ← μ v + g, θ ← θ - η v (Robbins & Monro 1951; momentum: Polyak 1964).
 
     Nesterov (1983), as Sutskever et al. (2013) write it: θ ← θ - η (g + μ v). Weight decay adds λ θ to the gradient,
-    for weights only: biases and scales are spared. The definitions are PyTorch's. `rate` is a number or one a replica.
+    for weights only: biases and scales are spared. The definitions are PyTorch's. `rate` is a number, one a replica, or
+    a schedule.
     """
 
-    rate: float | tuple[float, ...]
+    rate: Rate | Schedule
     momentum: float = 0.0
     _: KW_ONLY
     nesterov: bool = False
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        require(bool(np.all(np.asarray(self.rate) >= 0)), f"SGD expects a learning rate >= 0, got {self.rate}")
+        check_rate(self)
         require(0 <= self.momentum < 1, f"SGD expects a momentum in [0, 1), got {self.momentum}")
         require(not self.nesterov or self.momentum > 0, "SGD(nesterov=True) expects a momentum > 0, got 0")
         require(self.weight_decay >= 0, f"SGD expects a weight decay >= 0, got {self.weight_decay}")
 
     def init(self, theta: Array, parameters: Sequence[Parameter] | None = None) -> State:
         """The learning rates, and a velocity of zero if there is momentum."""
-        state = {"rate": self.rates(theta)}
-        if self.momentum:
-            state["velocity"] = np.zeros_like(theta)
-        if self.weight_decay:
-            state["decay"] = self.weight_decay * of_role("weight", theta, parameters)
-        return state
+        velocity = {"velocity": np.zeros_like(theta)} if self.momentum else {}
+        return self.first_state(theta) | velocity | decay_of(self.weight_decay, theta, parameters)
 
     def step(self, theta: Array, gradient: Array, state: State) -> None:
         """θ ← θ - η ∂L/∂θ, with what momentum and decay add to it."""
@@ -82,4 +109,4 @@ class SGD(Optimizer):
             velocity *= self.momentum
             velocity += gradient
             gradient = gradient + self.momentum * velocity if self.nesterov else velocity
-        theta -= state["rate"] * gradient
+        theta -= self.next_rate(state) * gradient

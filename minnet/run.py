@@ -13,7 +13,7 @@ from minnet.settings import Array
 class Stop(NamedTuple):
     """Why a replica stopped, after how many whole epochs, and in words."""
 
-    reason: str  # "finished", "diverged", "interrupted", or what a callback gave
+    reason: str  # "finished", "diverged", "interrupted", "early stopping", or the name of a callback
     epoch: int
     message: str
 
@@ -24,12 +24,14 @@ class Run:
 
     `history` maps a name to an array (epochs,) or (epochs, K): "loss" (the mean over each epoch's batches, before each
     update), and with validation data "validation_loss" and "validation_metric" (accuracy, or R²). NaN: not recorded.
+    `best_epoch` is there after early stopping: theta is that of the end of this epoch, counted from 1.
     """
 
     network: Network
     theta: Array
     history: dict[str, Array]
     stops: list[Stop] = field(default_factory=list)
+    best_epoch: Array | None = None
 
     def __call__(self, x: npt.ArrayLike) -> Array:
         """The trained network's outputs: x (..., batch, n_in) -> (..., batch, n_out)."""

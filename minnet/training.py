@@ -7,12 +7,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from minnet.doors import checked_data, checked_theta, checked_weight
 from minnet.losses import Loss
 from minnet.network import Network
-from minnet.optimizers import Optimizer
+from minnet.optimizers import Optimizer, weights_only
+from minnet.penalties import Penalty
 from minnet.randomness import Seed, Streams
 from minnet.run import DivergenceError, Run, Stop
-from minnet.settings import Array, require, require_finite
+from minnet.schedules import Schedule
+from minnet.settings import Array, require
+from minnet.stopping import Best, EarlyStopping
 
 Callback = Callable[[Run], Any]  # called after each epoch; what is true, (K,) or one for all, stops that replica
 
@@ -21,13 +25,24 @@ class _Replicas:
     """The replicas still in training: their rows of everything that has rows. A single network is the one row 0."""
 
     def __init__(
-        self, run: Run, loss: Loss, optimizer: Optimizer, seed: Seed, data: list[Array], held_out: list[Array]
+        self,
+        run: Run,
+        loss: Loss,
+        optimizer: Optimizer,
+        penalty: Penalty | None,
+        seed: Seed,
+        data: list[Array],
+        held_out: list[Array],
     ):
-        self.run, self.network, self.loss, self.optimizer = run, run.network, loss, optimizer
+        self.run, self.network, self.loss, self.optimizer, self.penalty = run, run.network, loss, optimizer, penalty
         self.rows = np.arange(len(run.stops))
         self.order, self.noise = Streams(seed, "order"), Streams(seed, "noise")
         self.data, self.held_out = data, held_out
-        self.state = optimizer.init(run.theta, run.network.parameters)
+        parameters = run.network.parameters
+        self.has_statistics = any(parameter.role == "statistic" for parameter in parameters)
+        self.weights = weights_only(run.theta.reshape(-1, run.theta.shape[-1])[0], parameters)
+        self.state = optimizer.init(run.theta, parameters)
+        require("rate" in self.state, f"{optimizer} has to put its learning rate in its state: see first_state")
         self._hold(run.theta.copy())
 
     def _hold(self, theta: Array) -> None:
@@ -40,11 +55,14 @@ class _Replicas:
 
     def stop(self, which: Array, reason: str, epoch: int, messages: list[str]) -> None:
         """Take the replicas `which` (one bool each) out, recorded in the Run; the others go on untouched."""
+        if not which.any():
+            return
+        self.publish()
         for row, message in zip(self.rows[which], messages, strict=True):
             self.run.stops[row] = Stop(reason, epoch, message)
         going = np.flatnonzero(~which)
         self.rows = self.rows[going]
-        if which.any() and self.theta.ndim > 1:
+        if self.theta.ndim > 1:
             self.order.keep(going)
             self.noise.keep(going)
             self.state = {name: array[going] for name, array in self.state.items()}
@@ -53,7 +71,7 @@ class _Replicas:
             self._hold(self.theta[going])
 
     def shuffled(self) -> list[Array]:
-        """x and target in a new random order, (..., N, features): gathered once, so that batches are slices."""
+        """x, target and weight in a new random order, (..., N, n): gathered once, so that batches are slices."""
         n = self.data[0].shape[-2]
         order = self.order.draw(lambda rng: rng.permutation(n))
         replica = np.arange(len(order))[:, None]
@@ -61,37 +79,39 @@ class _Replicas:
 
     def epoch(self, number: int, batch_size: int) -> Array:
         """Train on every sample once; return the mean loss of each replica that is still there."""
-        x, target = self.shuffled()
+        data = self.shuffled()
+        n = data[0].shape[-2]
         total = np.zeros(self.theta.shape[:-1])[()]
-        for start in range(0, x.shape[-2], batch_size):
-            x_batch = x[..., start : start + batch_size, :]
-            y, backward = self.network.forward(self.params, x_batch, self.noise)
-            loss, dy = self.loss(y, target[..., start : start + batch_size, :])
+        for start in range(0, n, batch_size):
+            x, target, *weight = [array[..., start : start + batch_size, :] for array in data]
+            y, backward = self.network.forward(self.params, x, self.noise)
+            loss, dy = self.loss(y, target, weight[0][..., 0] if weight else None)
             backward(dy, self.grads, need_dx=False)
+            if self.penalty:
+                value, slope = self.penalty(self.theta, self.weights)
+                loss = loss + value
+                self.gradient += slope
             self.before[...] = self.theta
             self.optimizer.step(self.theta, self.gradient, self.state)
-            if np.vdot(self.theta, self.zeros) != 0 or np.count_nonzero(
-                loss - loss
-            ):  # NaN where something is not finite
+            if np.vdot(self.theta, self.zeros) != 0 or np.count_nonzero(loss - loss):  # NaN where one is not finite
                 finite = np.isfinite(loss) & np.isfinite(self.theta).all(axis=-1)
-                self._freeze(~finite.reshape(-1), number, x_batch)
+                self._freeze(~finite.reshape(-1), number, x)
                 if not len(self.rows):
                     break
-                x, target, total, loss = x[finite], target[finite], total[finite], loss[finite]
-            total = total + loss * x_batch.shape[-2]
-        return total / x.shape[-2]
+                data, total, loss = [array[finite] for array in data], total[finite], loss[finite]
+            total = total + loss * x.shape[-2]
+        return total / n
 
     def _freeze(self, bad: Array, number: int, x: Array) -> None:
         """Put the replicas that diverged in this step back to their last finite theta, and stop them."""
         places = self._first_non_finite(x)
-        rates = self.state["rate"].reshape(-1)
+        rates = self.optimizer.rate_of(self.state).reshape(-1)
         messages = [
             f"training diverged in epoch {number + 1} at learning rate {rates[i]:.6g}: "
             f"the first number that is not finite stood in {places[i]}"
             for i in np.flatnonzero(bad)
         ]
         self.theta.reshape(len(bad), -1)[bad] = self.before.reshape(len(bad), -1)[bad]
-        self.publish()
         self.stop(bad, "diverged", number, messages)
 
     def _first_non_finite(self, x: Array) -> list[str]:
@@ -109,17 +129,28 @@ class _Replicas:
             x = layer.forward(group, x, noise)[0]
             look(x, f"the output of layer {i}, {layer}")
         for vector, what in ((self.gradient, "gradient"), (self.theta, "updated parameters")):
-            shape = vector.reshape(len(self.rows), -1)
-            for (i, layer), group in reversed(list(zip(layers, self.network.slices, strict=True))):
-                look(shape[:, group], f"the {what} of layer {i}, {layer}")
+            rows = vector.reshape(len(self.rows), -1)
+            for (i, layer), part in reversed(list(zip(layers, self.network.slices, strict=True))):
+                look(rows[:, part], f"the {what} of layer {i}, {layer}")
         return places
 
-    def validate(self) -> tuple[Array, Array]:
-        """Loss and metric on the held-out data, one value a replica."""
+    def validate(self) -> list[Array]:
+        """Loss and metric on the held-out data, one value a replica; nothing if there is none."""
+        if self.has_statistics:
+            self.network.calibrate(self.params, self.data[0])
+        if not self.held_out:
+            return []
         x, target = self.held_out
         y = self.network(self.theta, x)
         target = np.broadcast_to(target, y.shape)
-        return self.loss(y, target)[0], self.loss.metric(y, target)
+        return [self.loss(y, target)[0], self.loss.metric(y, target)]
+
+    def reschedule(self) -> None:
+        """Let a schedule that looks at the history set the rate for the next epoch."""
+        if isinstance(self.optimizer.rate, Schedule):
+            history = {name: v.reshape(len(v), -1)[:, self.rows] for name, v in self.run.history.items()}
+            factor = np.broadcast_to(self.optimizer.rate.after_epoch(history), len(self.rows))
+            self.state["after_epoch"][...] = factor.reshape(self.state["after_epoch"].shape)
 
 
 def train(
@@ -133,6 +164,9 @@ def train(
     batch_size: int,
     seed: Seed,
     validation: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+    weight: npt.ArrayLike | None = None,
+    penalty: Penalty | None = None,
+    stopping: EarlyStopping | None = None,
     theta: Array | None = None,
     dtype: npt.DTypeLike = np.float32,
     callbacks: Iterable[Callback] = (),
@@ -141,57 +175,63 @@ def train(
     """Train by minibatches and return the Run.
 
     x: (N, n_in), y: (N,) integer labels or (N, n_out). `seed` is an int, or a sequence of K for K replicas, each with
-    weights, batch order and noise of its own; then x may be (K, N, n_in), and y with it. Training starts at a copy of
-    `theta`, or at network.init_theta(seed, dtype). Ctrl-C ends the training and keeps the Run.
+    weights, batch order and noise of its own; then x may be (K, N, n_in), and y with it. `weight`, (N,) or (K, N),
+    weighs the samples in each batch's mean; `penalty` is added to it. Training starts at a copy of `theta`, or at
+    network.init_theta(seed, dtype). Ctrl-C ends the training and keeps the Run.
 
     Raises ValueError for data that does not fit, and DivergenceError when a single network diverges; replicas that
     diverge are frozen at their last finite theta and recorded, and the others go on.
     """
     for name, count in (("epochs", epochs), ("batch_size", batch_size)):
         require(count == int(count) and count >= 1, f"{name} has to be an integer >= 1, got {count}")
-    theta = network.init_theta(seed, dtype) if theta is None else np.array(theta)
-    expected = (*np.shape(seed), network.size)  # type: ignore[arg-type]
-    require(
-        theta.shape == expected, f"theta has to be of shape {expected} for this network and seed, got {theta.shape}"
-    )
-    require_finite(theta, "theta")
-    data = _checked(network, loss, theta, x, y, "")
-    held_out = [] if validation is None else _checked(network, loss, theta, *validation, "validation ")
-
+    theta = checked_theta(network, network.init_theta(seed, dtype) if theta is None else theta, seed)
+    data = checked_data(network, loss, theta, x, y)
+    if weight is not None:
+        data.append(checked_weight(weight, data[0]))
+    held_out = [] if validation is None else checked_data(network, loss, theta, *validation, which="validation ")
     names = ["loss", "validation_loss", "validation_metric"] if held_out else ["loss"]
-    table = {name: np.full((epochs, *theta.shape[:-1]), np.nan) for name in names}
-    replicas = int(np.prod(theta.shape[:-1]))
-    run = Run(network, theta, {name: array[:0] for name, array in table.items()}, [Stop("running", 0, "")] * replicas)
-    work = _Replicas(run, loss, optimizer, seed, data, held_out)
-    statistics = any(parameter.role == "statistic" for parameter in network.parameters)
-    epoch = 0
+    known = stopping is None or stopping.monitor in names
+    require(known, f"{stopping} can only watch {', '.join(names)}{'' if held_out else ' without validation data'}")
+
+    count = int(np.prod(theta.shape[:-1]))
+    table = {name: np.full((epochs, count), np.nan) for name in names}
+    run = Run(network, theta, {}, [Stop("running", 0, "")] * count)
+    best = Best(stopping, theta) if stopping else None
+    work = _Replicas(run, loss, optimizer, penalty, seed, data, held_out)
+    end, message, done = "finished", f"all {epochs} epochs done", 0
+
+    def record(done: int) -> None:
+        run.history = {name: values[:done].reshape(done, *theta.shape[:-1]) for name, values in table.items()}
+
     with np.errstate(all="ignore"):
         try:
+            record(0)
             for epoch in _counted(epochs, progress):
                 values = [work.epoch(epoch, batch_size)]
                 if not len(work.rows):
                     break
-                if statistics:
-                    network.calibrate(work.params, work.data[0])
-                if held_out:
-                    values += work.validate()
+                values += work.validate()
                 for name, value in zip(names, values, strict=True):
-                    table[name].reshape(epochs, -1)[epoch, work.rows] = value
-                run.history = {name: array[: epoch + 1] for name, array in table.items()}
+                    table[name][epoch, work.rows] = value
+                done = epoch + 1
+                record(done)
+                work.reschedule()
+                if best:
+                    late = best.update(work.rows, table[best.stopping.monitor][epoch, work.rows], work.theta, done)
+                    messages = [best.message(row) for row in work.rows[late]]
+                    work.stop(late, "early stopping", done, messages)
                 for callback in callbacks:
                     work.publish()
-                    stops = np.broadcast_to(np.asarray(callback(run), bool), replicas)[work.rows]
+                    stops = np.broadcast_to(np.asarray(callback(run), bool), count)[work.rows]
                     reason = getattr(callback, "__name__", type(callback).__name__)
-                    work.stop(stops, reason, epoch + 1, [f"stopped by {reason}"] * stops.sum())
+                    work.stop(stops, reason, done, [f"stopped by {reason}"] * stops.sum())
                 if not len(work.rows):
                     break
-            else:
-                epoch = epochs
-            end, message = "finished", f"all {epochs} epochs done"
         except KeyboardInterrupt:
-            end, message = "interrupted", f"interrupted in epoch {epoch + 1}"
-    work.publish()
-    work.stop(np.ones(len(work.rows), bool), end, epoch, [message] * len(work.rows))
+            end, message = "interrupted", f"interrupted in epoch {done + 1}"
+    work.stop(np.ones(len(work.rows), bool), end, done, [message] * len(work.rows))
+    if best:
+        best.give_back(run)
     if theta.ndim == 1 and run.stops[0].reason == "diverged":
         raise DivergenceError(run.stops[0].message, run)
     return run
@@ -206,23 +246,3 @@ def _counted(epochs: int, progress: bool) -> Iterable[int]:
 
     console = Console(stderr=True)
     return track(range(epochs), "training", console=console, disable=not console.is_terminal, transient=True)
-
-
-def _checked(network: Network, loss: Loss, theta: Array, x: npt.ArrayLike, y: npt.ArrayLike, which: str) -> list[Array]:
-    """x and the encoded target in theta's dtype, or a ValueError that says what does not fit."""
-    x = np.asarray(x)
-    shapes = "(N, n_in)" if theta.ndim == 1 else f"(N, n_in) or ({len(theta)}, N, n_in)"
-    fits = x.ndim == 2 or (x.ndim == 3 == theta.ndim + 1 and len(x) == len(theta))
-    require(fits and x.dtype.kind in "biuf", f"{which}x has to be numbers of shape {shapes}, got {x.dtype} {x.shape}")
-    require(x.shape[-2] > 0, f"{which}x is empty: expected at least one row, got shape {x.shape}")
-    require_finite(x, f"{which}x")
-    with np.errstate(over="ignore"):
-        x = x.astype(theta.dtype)
-    require_finite(x, f"{which}x as {theta.dtype}")
-    n_out = network(theta, x[..., :2, :]).shape[-1]  # a layer that does not fit is named here, before the first step
-    target = loss.encode(y, n_out, theta.dtype)
-    require(
-        target.shape[:-1] == x.shape[:-1],
-        f"{which}y has to have one row for each of x: expected {x.shape[:-1]}, got {target.shape[:-1]}",
-    )
-    return [x, target]

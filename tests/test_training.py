@@ -243,7 +243,7 @@ X, Y = data(0)
         (
             {"theta": np.zeros(5)},
             ValueError,
-            r"theta has to be of shape \(114,\) for this network and seed, got \(5,\)",
+            r"theta has to be floats of shape \(114,\) for this network and seed, got float64 \(5,\)",
         ),
         ({"theta": np.full(114, np.inf)}, ValueError, r"theta has to be finite"),
         ({"optimizer": SGD((0.1, 0.2))}, ValueError, r"has 2 learning rates, but theta holds no replicas"),
@@ -270,7 +270,7 @@ def test_bad_input_is_named(change, error, message):
             TypeError,
             r"expects layers, got <class .*Tanh'>; did you mean Tanh\(\)\?",
         ),
-        (lambda: SGD(-1.0), ValueError, "learning rate >= 0, got -1.0"),
+        (lambda: SGD(-1.0), ValueError, "learning rates >= 0, got -1.0"),
         (lambda: SGD(0.1, 1.5), ValueError, r"momentum in \[0, 1\), got 1.5"),
         (lambda: SGD(0.1, nesterov=True), ValueError, "momentum > 0, got 0"),
         (lambda: SGD(0.1, weight_decay=-1), ValueError, "weight decay >= 0, got -1"),

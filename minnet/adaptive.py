@@ -1,0 +1,159 @@
+"""Optimizers that give each parameter a pace of its own, and clipping for any of them.
+
+In order of complexity. The definitions are PyTorch's, but for weight decay, which here spares biases and scales.
+"""
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+
+import numpy as np
+
+from minnet.layers import Parameter
+from minnet.optimizers import Optimizer, State, decay_of, steps
+from minnet.schedules import Rate, Schedule, check_rate
+from minnet.settings import Array, require
+
+
+@dataclass(frozen=True, repr=False)
+class AdaGrad(Optimizer):
+    """s ← s + g², θ ← θ - η g / (√s + ε) (Duchi, Hazan & Singer 2011)."""
+
+    rate: Rate | Schedule
+    epsilon: float = 1e-10
+
+    def __post_init__(self) -> None:
+        check_rate(self)
+
+    def init(self, theta: Array, parameters: Sequence[Parameter] | None = None) -> State:
+        return self.first_state(theta) | {"squares": np.zeros_like(theta)}
+
+    def step(self, theta: Array, gradient: Array, state: State) -> None:
+        state["squares"] += gradient * gradient
+        theta -= self.next_rate(state) * gradient / (np.sqrt(state["squares"]) + self.epsilon)
+
+
+@dataclass(frozen=True, repr=False)
+class RMSProp(Optimizer):
+    """s ← ρ s + (1 - ρ) g², θ ← θ - η g / (√s + ε) (Tieleman & Hinton 2012)."""
+
+    rate: Rate | Schedule
+    decay: float = 0.99
+    epsilon: float = 1e-8
+
+    def __post_init__(self) -> None:
+        check_rate(self)
+        require(0 <= self.decay < 1, f"RMSProp expects a decay in [0, 1), got {self.decay}")
+
+    def init(self, theta: Array, parameters: Sequence[Parameter] | None = None) -> State:
+        return self.first_state(theta) | {"squares": np.zeros_like(theta)}
+
+    def step(self, theta: Array, gradient: Array, state: State) -> None:
+        squares = state["squares"]
+        squares *= self.decay
+        squares += (1 - self.decay) * gradient * gradient
+        theta -= self.next_rate(state) * gradient / (np.sqrt(squares) + self.epsilon)
+
+
+@dataclass(frozen=True, repr=False)
+class Adam(Optimizer):
+    """m ← β₁ m + (1 - β₁) g, s ← β₂ s + (1 - β₂) g², θ ← θ - η m̂ / (√ŝ + ε), m̂ = m / (1 - β₁ᵗ), ŝ = s / (1 - β₂ᵗ).
+
+    Kingma & Ba 2015.
+    """
+
+    rate: Rate | Schedule = 1e-3
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+
+    def __post_init__(self) -> None:
+        _check_adam(self)
+
+    def init(self, theta: Array, parameters: Sequence[Parameter] | None = None) -> State:
+        return self.first_state(theta, counts_steps=True) | _moments(theta)
+
+    def step(self, theta: Array, gradient: Array, state: State) -> None:
+        theta -= _adam_update(self, gradient, state, self.next_rate(state))
+
+
+@dataclass(frozen=True, repr=False)
+class AdamW(Optimizer):
+    """Adam, and weights shrink by η λ of themselves each step, apart from the gradient (Loshchilov & Hutter 2019)."""
+
+    rate: Rate | Schedule = 1e-3
+    weight_decay: float = 1e-2
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+
+    def __post_init__(self) -> None:
+        _check_adam(self)
+        require(self.weight_decay >= 0, f"AdamW expects a weight decay >= 0, got {self.weight_decay}")
+
+    def init(self, theta: Array, parameters: Sequence[Parameter] | None = None) -> State:
+        return (
+            self.first_state(theta, counts_steps=True)
+            | _moments(theta)
+            | decay_of(self.weight_decay, theta, parameters)
+        )
+
+    def step(self, theta: Array, gradient: Array, state: State) -> None:
+        rate = self.next_rate(state)
+        if self.weight_decay:
+            theta -= rate * state["decay"] * theta
+        theta -= _adam_update(self, gradient, state, rate)
+
+
+@dataclass(frozen=True, repr=False)
+class Clipped(Optimizer):
+    """Another optimizer that sees the gradient clipped, replica by replica (Pascanu, Mikolov & Bengio 2013).
+
+    First each entry to [-value, value], then the whole to a norm of at most `norm`; None leaves that out.
+    """
+
+    optimizer: Optimizer
+    _: KW_ONLY
+    norm: float | None = None
+    value: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, limit in (("norm", self.norm), ("value", self.value)):
+            require(limit is None or limit > 0, f"Clipped expects a {name} > 0, got {limit}")
+
+    @property
+    def rate(self) -> Rate | Schedule:  # type: ignore[override]
+        """The inner optimizer's."""
+        return self.optimizer.rate
+
+    def init(self, theta: Array, parameters: Sequence[Parameter] | None = None) -> State:
+        return self.optimizer.init(theta, parameters)
+
+    def step(self, theta: Array, gradient: Array, state: State) -> None:
+        if self.value is not None:
+            gradient = np.clip(gradient, -self.value, self.value)
+        if self.norm is not None:
+            norm = np.sqrt(np.vecdot(gradient, gradient))[..., None]
+            gradient = gradient * np.minimum(self.norm / (norm + 1e-6), 1)
+        self.optimizer.step(theta, gradient, state)
+
+
+def _check_adam(adam: Adam | AdamW) -> None:
+    check_rate(adam)
+    betas = adam.beta1, adam.beta2
+    require(all(0 <= b < 1 for b in betas), f"{type(adam).__name__} expects beta1 and beta2 in [0, 1), got {betas}")
+
+
+def _moments(theta: Array) -> State:
+    return {"mean": np.zeros_like(theta), "squares": np.zeros_like(theta)}
+
+
+def _adam_update(adam: Adam | AdamW, gradient: Array, state: State, rate: Array) -> Array:
+    mean, squares = state["mean"], state["squares"]
+    mean *= adam.beta1
+    mean += (1 - adam.beta1) * gradient
+    squares *= adam.beta2
+    squares += (1 - adam.beta2) * gradient * gradient
+    t = steps(state)
+    scale = np.sqrt(squares / (1 - adam.beta2**t))
+    scale += adam.epsilon
+    return rate / (1 - adam.beta1**t) * mean / scale

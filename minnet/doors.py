@@ -1,0 +1,52 @@
+"""What comes in to be trained on is checked here, once, so that nothing needs checking in the step."""
+
+import numpy as np
+import numpy.typing as npt
+
+from minnet.losses import Loss
+from minnet.network import Network
+from minnet.randomness import Seed
+from minnet.settings import Array, require, require_finite
+
+
+def checked_theta(network: Network, theta: npt.ArrayLike, seed: Seed) -> Array:
+    """A copy of theta, or a ValueError if it is not of the network and the seeds."""
+    theta = np.array(theta)
+    expected = (*np.shape(seed), network.size)  # type: ignore[arg-type]
+    fits = theta.shape == expected and theta.dtype.kind == "f"
+    require(
+        fits, f"theta has to be floats of shape {expected} for this network and seed, got {theta.dtype} {theta.shape}"
+    )
+    require_finite(theta, "theta")
+    return theta
+
+
+def checked_weight(weight: npt.ArrayLike, x: Array) -> Array:
+    """Sample weights as (..., N, 1), or a ValueError if there is not one >= 0 for each row of x (..., N, n_in)."""
+    weight = np.asarray(weight)
+    require(weight.shape == x.shape[:-1], f"weight has to be of shape {x.shape[:-1]}, got {weight.shape}")
+    require_finite(weight, "weight")
+    require(bool((weight >= 0).all()), f"weight has to be >= 0, got {weight.min()}")
+    return weight.astype(x.dtype)[..., None]
+
+
+def checked_data(
+    network: Network, loss: Loss, theta: Array, x: npt.ArrayLike, y: npt.ArrayLike, which: str = ""
+) -> list[Array]:
+    """x and the encoded target in theta's dtype, or a ValueError that says what does not fit."""
+    x = np.asarray(x)
+    shapes = "(N, n_in)" if theta.ndim == 1 else f"(N, n_in) or ({len(theta)}, N, n_in)"
+    fits = x.ndim == 2 or (x.ndim == 3 == theta.ndim + 1 and len(x) == len(theta))
+    require(fits and x.dtype.kind in "biuf", f"{which}x has to be numbers of shape {shapes}, got {x.dtype} {x.shape}")
+    require(x.shape[-2] > 0, f"{which}x is empty: expected at least one row, got shape {x.shape}")
+    require_finite(x, f"{which}x")
+    with np.errstate(over="ignore"):
+        x = x.astype(theta.dtype)
+    require_finite(x, f"{which}x as {theta.dtype}")
+    n_out = network(theta, x[..., :2, :]).shape[-1]  # a layer that does not fit is named here, before the first step
+    target = loss.encode(y, n_out, theta.dtype)
+    require(
+        target.shape[:-1] == x.shape[:-1],
+        f"{which}y has to have one row for each of x: expected {x.shape[:-1]}, got {target.shape[:-1]}",
+    )
+    return [x, target]

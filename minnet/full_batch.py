@@ -1,0 +1,90 @@
+"""L-BFGS: for small problems, theta goes to a minimum of the loss over all the data at once."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from minnet.doors import checked_data, checked_theta, checked_weight
+from minnet.losses import Loss
+from minnet.network import Network
+from minnet.optimizers import weights_only
+from minnet.penalties import Penalty
+from minnet.randomness import Seed
+from minnet.run import Run, Stop
+from minnet.settings import Array, require
+
+
+def lbfgs(
+    network: Network,
+    loss: Loss,
+    x: npt.ArrayLike,
+    y: npt.ArrayLike,
+    *,
+    seed: Seed,
+    iterations: int = 1000,
+    tolerance: float = 1e-8,
+    weight: npt.ArrayLike | None = None,
+    penalty: Penalty | None = None,
+    theta: Array | None = None,
+    dtype: npt.DTypeLike = np.float64,
+) -> Run:
+    """Minimise the loss over theta with scipy's L-BFGS (Liu & Nocedal 1989), replica by replica, and return the Run.
+
+    The arguments are those of `train`. A replica ends when its largest partial derivative is below `tolerance`
+    ("converged"), after `iterations` ("finished"), or when no step improves any more ("no further descent"). The
+    history holds "loss" after each iteration. The network runs in inference mode: dropout is off, statistics stay.
+    """
+    require(iterations >= 1, f"iterations has to be >= 1, got {iterations}")
+    theta = checked_theta(network, network.init_theta(seed, dtype) if theta is None else theta, seed)
+    data = checked_data(network, loss, theta, x, y)
+    if weight is not None:
+        data.append(checked_weight(weight, data[0]))
+    rows = theta.reshape(-1, network.size)
+    run, curves = Run(network, theta, {}), []
+    for k in range(len(rows)):
+        own = [array[k] if array.ndim > 2 else array for array in data]
+        rows[k], stop, curve = _minimised(network, loss, rows[k], own, iterations, tolerance, penalty)
+        run.stops.append(stop)
+        curves.append(curve)
+    table = np.full((max(map(len, curves)), len(rows)), np.nan)
+    for k, curve in enumerate(curves):
+        table[: len(curve), k] = curve
+    run.history = {"loss": table.reshape(len(table), *theta.shape[:-1])}
+    return run
+
+
+def _minimised(
+    network: Network,
+    loss: Loss,
+    theta: Array,
+    data: list[Array],
+    iterations: int,
+    tolerance: float,
+    penalty: Penalty | None,
+) -> tuple[Array, Stop, list[float]]:
+    """The theta that one replica ends at, why it ends there, and the loss after each iteration."""
+    from scipy.optimize import minimize
+
+    x, target, *weight = data
+    gradient, weights, curve = np.zeros_like(theta), weights_only(theta, network.parameters), []
+
+    def value_and_gradient(vector: Array) -> tuple[float, Array]:
+        point = vector.astype(theta.dtype)
+        y, backward = network.forward(network.unpack(point), x)
+        value, dy = loss(y, target, weight[0][..., 0] if weight else None)
+        backward(dy, network.unpack(gradient), need_dx=False)
+        cost, slope = penalty(point, weights) if penalty else (0.0, 0.0)
+        return float(value + cost), (gradient + slope).astype(float)
+
+    def note(intermediate_result: Any) -> None:
+        curve.append(float(intermediate_result.fun))
+
+    options = {"maxiter": iterations, "maxfun": 20 * iterations, "gtol": tolerance, "ftol": 0.0}
+    start = theta.astype(float)
+    found = minimize(value_and_gradient, start, jac=True, method="L-BFGS-B", options=options, callback=note)
+    if np.abs(found.jac).max(initial=0.0) <= tolerance:
+        reason = "converged"
+    else:
+        reason = "finished" if found.nit >= iterations else "no further descent"
+    return found.x.astype(theta.dtype), Stop(reason, found.nit, f"{reason} after {found.nit} iterations"), curve

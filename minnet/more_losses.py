@@ -1,0 +1,85 @@
+"""Losses for outliers, margins and counts."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from minnet.losses import Loss, real_target
+from minnet.settings import Array, require
+
+
+@dataclass(frozen=True, repr=False)
+class MeanAbsoluteError(Loss):
+    """L = mean |y - t|, over batch and outputs; the slope at y = t is taken as 0, as PyTorch does."""
+
+    def each(self, y: Array, target: Array) -> tuple[Array, Array]:
+        error, n_out = y - target, y.shape[-1]
+        return np.abs(error).mean(axis=-1), np.sign(error) / n_out
+
+
+@dataclass(frozen=True, repr=False)
+class Huber(Loss):
+    """L = mean of e² / 2 where |e| <= δ, else δ (|e| - δ / 2), e = y - t: no outlier pulls more (Huber 1964)."""
+
+    delta: float = 1.0
+
+    def __post_init__(self) -> None:
+        require(self.delta > 0, f"Huber expects delta > 0, got {self.delta}")
+
+    def each(self, y: Array, target: Array) -> tuple[Array, Array]:
+        error, n_out = y - target, y.shape[-1]
+        pull = np.clip(error, -self.delta, self.delta)
+        return (pull * (error - pull / 2)).mean(axis=-1), pull / n_out
+
+
+@dataclass(frozen=True, repr=False)
+class Hinge(Loss):
+    """L = mean max(0, 1 - t y), for targets t of -1 and 1, both (..., batch, n_out) (Cortes & Vapnik 1995)."""
+
+    def encode(self, target: npt.ArrayLike, n_out: int, dtype: npt.DTypeLike) -> Array:
+        """As any real target, and -1 or 1."""
+        t = real_target(self, target, n_out, dtype)
+        if not (np.abs(t) == 1).all():
+            raise ValueError(f"{self} expects targets of -1 and 1, got {t.min()} to {t.max()}")
+        return t
+
+    def metric(self, y: Array, target: Array) -> Array:
+        """Accuracy: the share of outputs on the right side of 0."""
+        return (y * target > 0).mean(axis=(-2, -1))
+
+    def each(self, y: Array, target: Array) -> tuple[Array, Array]:
+        margin = 1 - target * y
+        return np.maximum(margin, 0).mean(axis=-1), np.where(margin > 0, -target, 0) / y.shape[-1]
+
+
+@dataclass(frozen=True, repr=False)
+class Poisson(Loss):
+    """L = mean exp(y) - t y, for counts t >= 0 and y the logarithm of their mean (PyTorch's PoissonNLLLoss)."""
+
+    def encode(self, target: npt.ArrayLike, n_out: int, dtype: npt.DTypeLike) -> Array:
+        """As any real target, and not below 0."""
+        t = real_target(self, target, n_out, dtype)
+        if t.size and t.min() < 0:
+            raise ValueError(f"{self} expects targets >= 0, got {t.min()}")
+        return t
+
+    def metric(self, y: Array, target: Array) -> Array:
+        """D², the share of the Poisson deviance explained (1 is perfect, 0 is the mean)."""
+        mean = np.broadcast_to(target.mean(axis=-2, keepdims=True), target.shape)
+        return (1 - _poisson_deviance(np.exp(y), target) / _poisson_deviance(mean, target)).mean(axis=-1)
+
+    def each(self, y: Array, target: Array) -> tuple[Array, Array]:
+        mean, n_out = np.exp(y), y.shape[-1]
+        return (mean - target * y).mean(axis=-1), (mean - target) / n_out
+
+
+def _poisson_deviance(mean: Array, target: Array) -> Array:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        surprise = np.where(target > 0, target * np.log(target / mean), 0)
+    return (surprise - target + mean).sum(axis=-2)
+
+
+mae = MeanAbsoluteError()
+hinge = Hinge()
+poisson = Poisson()

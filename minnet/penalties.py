@@ -1,0 +1,23 @@
+"""What large weights cost, added to the loss."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from minnet.settings import Array, Settings, require
+
+
+@dataclass(frozen=True, repr=False)
+class Penalty(Settings):
+    """l1 Σ|w| + l2 / 2 Σw² over the weights, added to the loss; biases, scales and statistics are spared."""
+
+    l1: float = 0.0
+    l2: float = 0.0
+
+    def __post_init__(self) -> None:
+        require(self.l1 >= 0 and self.l2 >= 0, f"Penalty expects l1 and l2 >= 0, got {self.l1} and {self.l2}")
+
+    def __call__(self, theta: Array, weights: Array) -> tuple[Array, Array]:
+        """The penalty (...,) and its gradient (..., P); `weights` is 1 where theta holds weights, else 0."""
+        w = weights * theta
+        return self.l1 * np.abs(w).sum(axis=-1) + self.l2 / 2 * np.vecdot(w, w), self.l1 * np.sign(w) + self.l2 * w

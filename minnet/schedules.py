@@ -1,0 +1,186 @@
+"""The learning rate as a function of the step: a schedule stands where a rate stands, SGD(CosineDecay(0.1, 1000)).
+
+Every schedule has a `rate`, a number or one a replica, and multiplies it with a factor that depends on how many steps
+were taken before. The definitions are PyTorch's, stepped once a batch.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
+from typing import Protocol
+
+import numpy as np
+
+from minnet.settings import Array, Settings, require
+
+Rate = float | tuple[float, ...]
+
+
+class HasRate(Protocol):
+    """An optimizer or a schedule."""
+
+    @property
+    def rate(self) -> "Rate | Schedule": ...
+
+
+def check_rate(settings: HasRate) -> None:
+    """Refuse learning rates below 0 and NaN."""
+    rate = settings.rate
+    if not isinstance(rate, Schedule):
+        name = type(settings).__name__
+        require(bool(np.all(np.asarray(rate) >= 0)), f"{name} expects learning rates >= 0, got {rate}")
+
+
+class Schedule(Settings, ABC):
+    """The contract. A schedule of your own is a frozen dataclass with a `rate` and a `factor`."""
+
+    rate: Rate
+
+    @abstractmethod
+    def factor(self, step: int) -> float:
+        """What the rate is multiplied with when `step` steps were taken before."""
+
+    def after_epoch(self, history: Mapping[str, Array]) -> Array | float:
+        """A second factor, one a replica, that the history (epochs, K) asks for: 1 unless the schedule looks at it."""
+        return 1.0
+
+
+@dataclass(frozen=True, repr=False)
+class StepDecay(Schedule):
+    """γ^(step // every)."""
+
+    rate: Rate
+    every: int
+    gamma: float = 0.1
+
+    def __post_init__(self) -> None:
+        check_rate(self)
+        require(self.every >= 1, f"StepDecay expects every >= 1, got {self.every}")
+
+    def factor(self, step: int) -> float:
+        return float(self.gamma ** (step // self.every))
+
+
+@dataclass(frozen=True, repr=False)
+class ExponentialDecay(Schedule):
+    """γ^step."""
+
+    rate: Rate
+    gamma: float
+
+    def __post_init__(self) -> None:
+        check_rate(self)
+        require(self.gamma > 0, f"ExponentialDecay expects gamma > 0, got {self.gamma}")
+
+    def factor(self, step: int) -> float:
+        return float(self.gamma**step)
+
+
+@dataclass(frozen=True, repr=False)
+class CosineDecay(Schedule):
+    """From 1 down to `end` along half a cosine over `steps` steps, then `end` (Loshchilov & Hutter 2017)."""
+
+    rate: Rate
+    steps: int
+    end: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_rate(self)
+        require(self.steps >= 1, f"CosineDecay expects steps >= 1, got {self.steps}")
+
+    def factor(self, step: int) -> float:
+        return _cosine(1.0, self.end, min(step / self.steps, 1.0))
+
+
+@dataclass(frozen=True, repr=False)
+class WarmUp(Schedule):
+    """A straight line from `start` to 1 over the first `steps` steps (Goyal et al. 2017), then on with `schedule`."""
+
+    schedule: Schedule | Rate
+    steps: int
+    start: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_rate(self)
+        require(self.steps >= 1, f"WarmUp expects steps >= 1, got {self.steps}")
+
+    @property
+    def rate(self) -> Rate:  # type: ignore[override]
+        """The rate of what follows the warm-up."""
+        return self.schedule.rate if isinstance(self.schedule, Schedule) else self.schedule
+
+    def factor(self, step: int) -> float:
+        if step < self.steps:
+            return self.start + (1 - self.start) * step / self.steps
+        return self.schedule.factor(step - self.steps) if isinstance(self.schedule, Schedule) else 1.0
+
+    def after_epoch(self, history: Mapping[str, Array]) -> Array | float:
+        return self.schedule.after_epoch(history) if isinstance(self.schedule, Schedule) else 1.0
+
+
+@dataclass(frozen=True, repr=False)
+class OneCycle(Schedule):
+    """Up from rate / 25 to `rate` over the first part of `steps`, then down to almost nothing (Smith & Topin 2018).
+
+    Half a cosine each way; `rate` is the highest. The start is 1 / `divide` of it, the end 1 / `final_divide` of that.
+    """
+
+    rate: Rate
+    steps: int
+    _: KW_ONLY
+    rise: float = 0.3
+    divide: float = 25.0
+    final_divide: float = 1e4
+
+    def __post_init__(self) -> None:
+        check_rate(self)
+        require(0 < self.rise < 1, f"OneCycle expects a rise between 0 and 1, got {self.rise}")
+        require(
+            self.rise * self.steps > 1, f"OneCycle expects its rise to last over 1 step, got {self.rise * self.steps}"
+        )
+
+    def factor(self, step: int) -> float:
+        start, top = 1 / self.divide, self.rise * self.steps - 1
+        if step <= top:
+            return _cosine(start, 1.0, step / top)
+        return _cosine(1.0, start / self.final_divide, min((step - top) / (self.steps - 1 - top), 1.0))
+
+
+@dataclass(frozen=True, repr=False)
+class ReduceOnPlateau(Schedule):
+    """Times `gamma` whenever `monitor` has not fallen by a share of `threshold` for more than `patience` epochs.
+
+    Looks at the history of each replica by itself. After a reduction the count starts anew.
+    """
+
+    rate: Rate
+    gamma: float = 0.1
+    patience: int = 10
+    _: KW_ONLY
+    monitor: str = "validation_loss"
+    threshold: float = 1e-4
+
+    def __post_init__(self) -> None:
+        check_rate(self)
+        require(self.patience >= 0, f"ReduceOnPlateau expects a patience >= 0, got {self.patience}")
+
+    def factor(self, step: int) -> float:
+        return 1.0
+
+    def after_epoch(self, history: Mapping[str, Array]) -> Array | float:
+        require(self.monitor in history, f"{self} expects {self.monitor!r} in the history, got {', '.join(history)}")
+        values = history[self.monitor]
+        best = np.full(values.shape[1:], np.inf)
+        bad, reductions = np.zeros(best.shape, int), np.zeros(best.shape, int)
+        for value in values:
+            better = value < best * (1 - self.threshold)
+            best = np.where(better, value, best)
+            bad = np.where(better, 0, bad + 1)
+            reductions += bad > self.patience
+            bad = np.where(bad > self.patience, 0, bad)
+        return self.gamma**reductions
+
+
+def _cosine(start: float, end: float, share: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
