@@ -78,7 +78,8 @@ def distance(a: Any, b: Any) -> float:
         return np.inf
     if np.array_equal(a, b, equal_nan=True):
         return 0.0
-    return float(np.nanmax(abs(a - b)) / max(float(np.nanmax(abs(b))), 1e-300))
+    with np.errstate(invalid="ignore"):
+        return float(np.nanmax(abs(a - b)) / max(float(np.nanmax(abs(b))), 1e-300))
 
 
 @contextmanager

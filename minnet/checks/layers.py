@@ -179,8 +179,8 @@ def _replicas(found: Findings, layer: Layer, theta: Array, x: Array, seeds: tupl
         for shared in (False, True):
             x_k = x[0] if shared else x[:k]
             what = f"{k} replica{'s' * (k > 1)} with {'one x for all' if shared else 'an x each'}"
-            y = layer.forward(layer.unpack(theta[0].copy()), x[0].copy(), None)[0]
-            dy = np.random.default_rng(1).standard_normal((k, *y.shape))
+            y = Point(layer, theta[0], x[0], seeds and seeds[0]).forward()[0]
+            dy = np.random.default_rng([1, 1]).standard_normal((k, *y.shape))
             together = Point(layer, theta[:k], x_k, seeds and seeds[:k]).round_trip(dy=dy)
             for i in range(k):
                 one = Point(layer, theta[i], x[0] if shared else x[i], seeds and seeds[i])

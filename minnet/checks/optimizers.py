@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from minnet.optimizers import Optimizer, State
 from minnet.settings import Array
 
 ROLES: tuple[Role, ...] = ("weight", "bias", "scale", "statistic")
-PARAMETERS = tuple(Parameter(role[0], (1, 3), zeros, role) for role in ROLES)
+PARAMETERS = tuple(Parameter(role, (1, 3), zeros, role) for role in ROLES)
 STATISTIC = np.repeat([role == "statistic" for role in ROLES], 3)
 
 
@@ -38,15 +38,18 @@ def _run(optimizer: Optimizer, theta: Array, gradients: Array, state: State | No
 
 def _with(optimizer: Any, **settings: Any) -> Optimizer | None:
     """The same optimizer with other settings, or None where it has no such setting."""
-    names = {field.name for field in fields(optimizer) if field.init}
-    return replace(optimizer, **settings) if names >= set(settings) else None
+    return replace(optimizer, **settings) if set(settings) <= set(_settings(optimizer)) else None
+
+
+def _settings(optimizer: Any) -> list[str]:
+    return [field.name for field in fields(optimizer)] if is_dataclass(optimizer) else []
 
 
 def _check_optimizer(found: Findings, optimizer: Any, theta: Array, gradients: Array) -> None:
     """theta: three replicas (3, 12) of PARAMETERS; gradients: (steps, 3, 12), 0 for statistics."""
     rate = getattr(optimizer, "rate", None)
     if isinstance(rate, tuple):  # one a replica: the first stands for all that follows
-        optimizer, rate = replace(optimizer, rate=rate[0]), rate[0]
+        optimizer, rate = _with(optimizer, rate=rate[0]) or optimizer, rate[0]
     working = False
     with found.examine("init"):
         before = theta.copy()
@@ -81,7 +84,7 @@ def _check_optimizer(found: Findings, optimizer: Any, theta: Array, gradients: A
         _downhill(found, _with(optimizer, rate=1e-4) if isinstance(rate, float | int) else optimizer, theta)
     with found.examine("replicas"):
         _replicas(found, optimizer, theta, gradients)
-        if isinstance(rate, float | int) and "rate" in {field.name for field in fields(optimizer)}:
+        if isinstance(rate, float | int) and "rate" in _settings(optimizer):
             rates = (rate, rate / 2, rate / 4)
             _replicas(
                 found, replace(optimizer, rate=rates), theta, gradients, [replace(optimizer, rate=r) for r in rates]
@@ -152,12 +155,13 @@ def _roles(found: Findings, optimizer: Optimizer, theta: Array, gradients: Array
         if tried is not None:
             moved = _run(tried, theta, gradients)[0][:, STATISTIC]
             unchanged(found, theta[:, STATISTIC], moved, f"{tried} moves statistics, whose gradient is 0")
-    if decaying is not None:
-        still = _run(decaying, theta, 0 * gradients)[0]
-        for i, role in enumerate(ROLES[:3]):
-            before, after = theta[:, 3 * i : 3 * i + 3], still[:, 3 * i : 3 * i + 3]
-            if role == "weight":
-                shrunk = bool((abs(after) < abs(before)).all())
-                found.expect(shrunk, "weight_decay: expected weights to shrink where the gradient is 0")
-            else:
-                unchanged(found, before, after, f"weight_decay moves a {role}: expected weights only")
+    if decaying is None:
+        return
+    still = _run(decaying, theta, 0 * gradients[:1])[0]
+    for i, role in enumerate(ROLES[:3]):
+        before, after = theta[:, 3 * i : 3 * i + 3], still[:, 3 * i : 3 * i + 3]
+        if role == "weight":
+            shrunk = bool(abs(after).sum() < abs(before).sum())
+            found.expect(shrunk, "weight_decay: expected weights to shrink where the gradient is 0")
+        else:
+            unchanged(found, before, after, f"weight_decay moves a {role}: expected weights only")
