@@ -85,10 +85,12 @@ def distance(a: Any, b: Any) -> float:
 @contextmanager
 def settings_checked(found: Findings, thing: Any, base: type) -> Iterator[None]:
     """Settings are frozen, equal to their copies, without arrays, and what happens inside leaves them alone."""
+    if not isinstance(thing, base):
+        found.expect(False, f"expected a subclass of {base.__name__}, got {type(thing).__name__}")
+        found.report()
     before: dict[str, Any] = {}
     with found.examine("settings"):
         before = copy.deepcopy(vars(thing))
-        found.expect(isinstance(thing, base), f"expected a subclass of {base.__name__}, got {type(thing).__name__}")
         options = getattr(type(thing), "__dataclass_params__", None)
         frozen = options is not None and options.frozen
         found.expect(frozen, "expected frozen settings: write @dataclass(frozen=True, repr=False) above the class")

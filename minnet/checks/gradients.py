@@ -178,15 +178,25 @@ def columns(layer: Layer) -> list[tuple[Parameter, slice]]:
     return [(p, slice(*ends[i : i + 2])) for i, p in enumerate(layer.parameters)]
 
 
-def draw_theta(layer: Layer, x: Array, seeds: int | tuple[int, ...]) -> Array:
+def draw_theta(layer: Layer, seeds: int | tuple[int, ...]) -> Array:
     """A theta in general position: all but statistics are shaken, since zero biases and unit scales hide mistakes."""
     theta = Network(layer).init_theta(seeds, np.float64)
     shake = 0.1 * np.random.default_rng([1, 2]).standard_normal(theta.shape)
-    for parameter, part in columns(layer):
-        if parameter.role != "statistic":
-            theta[..., part] += shake[..., part]
-    layer.calibrate(layer.unpack(theta), x + 0.5)
-    return theta
+    return theta + shake * ~statistics(layer)
+
+
+def statistics(layer: Layer) -> Array:
+    """Which entries of theta are statistics, (P,)."""
+    flags = [np.full(part.stop - part.start, parameter.role == "statistic") for parameter, part in columns(layer)]
+    return np.concatenate([np.zeros(0, bool), *flags])
+
+
+def calibrated(layer: Layer, theta: Array, x: Array) -> Array:
+    """Theta with the statistics of x, where the layer has any; nothing else is taken over."""
+    after = theta.copy()
+    if statistics(layer).any():
+        layer.calibrate(layer.unpack(after), x.copy())
+    return np.where(statistics(layer), after, theta)
 
 
 def gradient_differences(point: Point, tolerance: float = TOLERANCE) -> list[Difference]:
@@ -225,5 +235,5 @@ def gradient_error(
     every evaluation; a tuple of K seeds checks K replicas. Without `theta` a random one is taken.
     """
     x = np.asarray(x, np.float64)
-    theta = draw_theta(layer, x, seed) if theta is None else theta
+    theta = calibrated(layer, draw_theta(layer, seed), x + 0.5) if theta is None else theta
     return max(d.error for d in gradient_differences(Point(layer, theta, x, seed if training else None)))
