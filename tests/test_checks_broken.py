@@ -456,7 +456,7 @@ class SlopeOverflows(Tanh):
         return (1 - y * y) * ((1 + x * x) ** 8 / (1 + x * x) ** 8)
 
 
-@broken("activation", r"derivative at x = 0: got nan, a small step along the function gives 1")
+@broken("activation", r"derivative at x = 0: got nan, a small step along the function gives 1: it is not finite")
 @dataclass(frozen=True, repr=False)
 class ZeroOverZero(Activation):
     def __call__(self, x: Any) -> Any:
@@ -543,7 +543,6 @@ class ConstantDerivative(Activation):
 
 
 @broken("activation", r"value writes into x")
-@broken("activation", r"forward writes into x")
 class InPlace(Tanh):
     def __call__(self, x: Any) -> Any:
         return np.tanh(x, out=x)
@@ -849,7 +848,7 @@ class StepsCountedInside(Heavy):
         theta -= state["rate"] * gradient / self.count[0]
 
 
-@broken("optimizer", r"state\['velocity'\]: expected an array of shape \(3, 12\) or \(3, 1\) .* got \(12,\)")
+@broken("optimizer", r"state\['velocity'\]: expected shape \(3, 12\) or \(3, 1\) .* got \(12,\)")
 class OneVelocityForAll(Heavy):
     def init(self, theta: Any, parameters: Any = None) -> Any:
         return super().init(theta, parameters) | {"velocity": np.zeros(theta.shape[-1], theta.dtype)}
@@ -858,7 +857,7 @@ class OneVelocityForAll(Heavy):
         theta -= state["rate"] * (gradient + 0 * state["velocity"])
 
 
-@broken("optimizer", r"state\['t'\]: expected an array of shape .* got None")
+@broken("optimizer", r"state\['t'\]: expected shape .* got int")
 class CounterIsANumber(Heavy):
     def init(self, theta: Any, parameters: Any = None) -> Any:
         return super().init(theta, parameters) | {"t": 0}

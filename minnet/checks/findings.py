@@ -124,7 +124,7 @@ def _expect_same(found: Findings, thing: Any, twin: Any, way: str) -> None:
 
 def _alike(a: Any, b: Any) -> bool:
     try:
-        return bool(a == b)
+        return bool(np.all(a == b))
     except ValueError:  # arrays inside
         return False
 

@@ -168,7 +168,7 @@ class Point:
         """Forward and backward: y, dx and the gradient (..., P), in which `fill` stood before."""
         y, backward = self.forward()
         gradient = np.full_like(self.theta, fill)
-        dx = backward(self.dy(y) if dy is None else dy, self.layer.unpack(gradient), need_dx)
+        dx = backward(self.dy(y) if dy is None else dy.copy(), self.layer.unpack(gradient), need_dx)
         return y, dx, gradient
 
 

@@ -24,7 +24,7 @@ def check_loss(
 
     Without a target random numbers of shape (6, 3) are taken. Raises CheckError with all faults found.
     """
-    found, rng = Findings(loss), np.random.default_rng(seed)
+    found, rng = Findings(loss), np.random.default_rng([seed, 3])  # no seed that made the target
     raw = np.asarray(rng.standard_normal((6, 3)) if target is None else target)
     n_out = n_out or (raw.shape[-1] if raw.ndim > 1 else int(raw.max()) + 1)
     y = rng.standard_normal((3, len(raw), n_out))
@@ -54,18 +54,17 @@ def _check_loss(found: Findings, loss: Loss, raw: Array, y: Array, tolerance: fl
             L, dy = _call(loss, y[0], t[0], w)
             found.expect(np.shape(L) == (), f"L: expected one number for one network, got shape {np.shape(L)}")
             _expect_array(found, "dL/dy", dy, y[0])
-        working = True
+            working = np.shape(L) == () and np.shape(dy) == y[0].shape
     if not working:
         return
     with found.examine("gradient"):
         for y_, t_, w in ((y[0], t[0], None), (y[0], t[0], weight[0]), (y, t, None)):
             L, dy = _call(loss, y_, t_, w)
-            with_weight = "" if w is None else " with weights"
 
             def value(moved: Array, t_: Array = t_, w: Array | None = w) -> Array:
                 return np.asarray(_call(loss, moved, t_, w)[0])
 
-            name = f"dL/dy{with_weight}"
+            name = "dL/dy of 3 replicas" if y_.ndim > 2 else "dL/dy" if w is None else "dL/dy with weights"
             difference = compare(name, value, y_, dy, np.ones(np.shape(L)), tolerance=tolerance)
             found.expect(not difference.fault, difference.fault)
     with found.examine("mean over the batch"):
@@ -77,10 +76,9 @@ def _check_loss(found: Findings, loss: Loss, raw: Array, y: Array, tolerance: fl
         for w in (None, weight):
             L, dy = _call(loss, y, t, w)
             found.expect(np.shape(L) == (3,), f"L of 3 replicas: expected one value a replica, got shape {np.shape(L)}")
-            for k in range(3):
-                alone = _call(loss, y[k], t[k], None if w is None else w[k])
-                expect_close(found, "replicas: L: expected that of each alone", np.broadcast_to(L, 3)[k], alone[0])
-                expect_close(found, "replicas: dL/dy: expected that of each alone", dy[k], alone[1])
+            alone = [_call(loss, y[k], t[k], None if w is None else w[k]) for k in range(3)]
+            expect_close(found, "replicas: L: expected that of each alone", L, np.array([one[0] for one in alone]))
+            expect_close(found, "replicas: dL/dy: expected that of each alone", dy, np.array([one[1] for one in alone]))
         metric = np.shape(loss.metric(y, t))
         found.expect(metric == (3,), f"metric of 3 replicas: expected one value a replica, got shape {metric}")
     with found.examine("weights"):

@@ -50,22 +50,21 @@ def _check_optimizer(found: Findings, optimizer: Any, theta: Array, gradients: A
     rate = getattr(optimizer, "rate", None)
     if isinstance(rate, tuple):  # one a replica: the first stands for all that follows
         optimizer, rate = _with(optimizer, rate=rate[0]) or optimizer, rate[0]
-    working = False
+    working, fits = False, True
     with found.examine("init"):
         before = theta.copy()
         state, other = optimizer.init(theta, PARAMETERS), optimizer.init(theta, PARAMETERS)
         optimizer.init(theta)
         unchanged(found, before, theta, "init moves theta: expected it to stay as it was")
         for name, array in state.items():
-            shape = getattr(array, "shape", None)
-            fits = shape in ((3, 12), (3, 1))
-            found.expect(
-                fits, f"state[{name!r}]: expected an array of shape (3, 12) or (3, 1) for theta (3, 12), got {shape}"
-            )
-            if fits:
-                found.expect(not np.shares_memory(array, theta), f"state[{name!r}] is theta itself: expected a copy")
-                apart = not np.shares_memory(array, other[name])
-                found.expect(apart, f"state[{name!r}] is shared between two runs: expected an array of its own")
+            if getattr(array, "shape", None) not in ((3, 12), (3, 1)):
+                fits = False
+                shape = getattr(array, "shape", type(array).__name__)
+                found.expect(fits, f"state[{name!r}]: expected shape (3, 12) or (3, 1) for theta (3, 12), got {shape}")
+                continue
+            found.expect(not np.shares_memory(array, theta), f"state[{name!r}] is theta itself: expected a copy")
+            apart = not np.shares_memory(array, other[name])
+            found.expect(apart, f"state[{name!r}] is shared between two runs: expected an array of its own")
         found.expect("rate" in state, "state: expected an entry 'rate', which train names when a replica diverges")
         for name, array in optimizer.init(theta[0], PARAMETERS).items():
             shape = np.shape(array)
@@ -77,7 +76,7 @@ def _check_optimizer(found: Findings, optimizer: Any, theta: Array, gradients: A
         optimizer.step(moving, gradient, optimizer.init(moving, PARAMETERS))
         unchanged(found, gradients[0], gradient, "step writes into the gradient: expected it to stay as it was")
         found.expect(not np.array_equal(moving, theta), "step leaves theta where it was: it has to be changed in place")
-        working = True
+        working = fits
     if not working:
         return
     with found.examine("downhill"):
@@ -157,6 +156,8 @@ def _roles(found: Findings, optimizer: Optimizer, theta: Array, gradients: Array
             unchanged(found, theta[:, STATISTIC], moved, f"{tried} moves statistics, whose gradient is 0")
     if decaying is None:
         return
+    if isinstance(getattr(optimizer, "rate", None), float | int):  # small, lest an adaptive step overshoot 0
+        decaying = _with(decaying, rate=1e-4) or decaying
     still = _run(decaying, theta, 0 * gradients[:1])[0]
     for i, role in enumerate(ROLES[:3]):
         before, after = theta[:, 3 * i : 3 * i + 3], still[:, 3 * i : 3 * i + 3]
