@@ -61,7 +61,8 @@ def _derivative(found: Findings, activation: Activation, x: Array, tolerance: fl
     given = np.broadcast_to(given, x.shape)
     right, doubt = differentiate(lambda t: activation(x + t))
     size = np.fmax(abs(given), abs(right))
-    allowed = tolerance * np.maximum(size, min(1.0, float(np.nanmax(size))))
+    rounding = 1e-3 * abs(_quiet(activation, x))  # a slope far below the value is rounding, a flat step's for example
+    allowed = tolerance * np.maximum(np.maximum(size, rounding), min(1.0, float(np.nanmax(size))))
     decided = doubt <= 0.1 * allowed
     share = float(decided.mean())
     found.expect(

@@ -12,21 +12,25 @@ from minnet.network import Network
 from minnet.randomness import Streams
 from minnet.settings import Array
 
+EPS = float(np.finfo(np.float64).eps)
 TOLERANCE = 1e-8  # of the gradient's norm; what a right float64 gradient leaves is about 1e-12
 
 
-def differentiate(f: Callable[[float], Array], start: float = 0.125, levels: int = 16) -> tuple[Array, Array]:
+def differentiate(
+    f: Callable[[float], Array], *, rounding: float | None = None, start: float = 0.125, levels: int = 16
+) -> tuple[Array, Array]:
     """f′(0) of an array-valued f, element by element, and for each element how much it is in doubt.
 
     Central differences at ever halved steps, extrapolated to step 0; the best is where neighbours in the table agree
     (Ridders 1982). A kink between the steps keeps them apart until the steps are smaller than the way to it. A kink at
     0 itself would let them agree on a value in between, so the jump from the left slope to the right one is
-    extrapolated as well, and counts as doubt.
+    extrapolated as well, and counts as doubt. So does the rounding error of f (eps |f| if not given) over the step.
     """
     slopes: list[Array] = []
     jumps: list[Array] = []
     with np.errstate(all="ignore"):
         middle = f(0.0)
+        noise = EPS * abs(middle) if rounding is None else rounding
         best, doubt = np.zeros_like(middle), np.full_like(middle, np.inf)
         for level in range(levels):
             h = start / 2**level
@@ -35,10 +39,10 @@ def differentiate(f: Callable[[float], Array], start: float = 0.125, levels: int
             jumps = _extrapolate(((up - middle) - (middle - down)) / h, jumps, 1)
             for j in range(1, level + 1):
                 apart = np.maximum(abs(slopes[j] - slopes[j - 1]), abs(slopes[j] - old[j - 1]))
-                apart = np.maximum(apart, abs(jumps[j]))
+                apart = np.maximum(apart, abs(jumps[j])) + noise / h
                 better = apart < doubt
                 best, doubt = np.where(better, slopes[j], best), np.where(better, apart, doubt)
-            if (doubt <= 1e-11 * abs(best) + 1e-13 * abs(middle)).all():
+            if level and (doubt <= 2 * noise / h).all():  # which is the least that the next step could have
                 break
     return best, doubt
 
@@ -85,14 +89,15 @@ def compare(
     directions[n:] = rng.standard_normal((4, point.size))
     directions[n:] /= np.linalg.norm(directions[n:], axis=1, keepdims=True)
     estimates, doubts, terms = (np.empty(len(directions)) for _ in range(3))
+    size = float(abs(f(point)).max())
     for i, direction in enumerate(directions.reshape(-1, *point.shape)):
-        slope, doubt = differentiate(lambda t, d=direction: f(point + t * d))  # type: ignore[misc]
-        estimates[i], doubts[i], terms[i] = (dy * slope).sum(), (abs(dy) * doubt).sum(), abs(dy * slope).sum()
+        slope, doubt = differentiate(lambda t, d=direction: f(point + t * d), rounding=EPS * size)  # type: ignore[misc]
+        estimates[i], doubts[i], terms[i] = (dy * slope).sum(), np.linalg.norm(dy * doubt), abs(dy * slope).sum()
     flat = gradient.reshape(-1)
     given = np.concatenate([flat[chosen], directions[n:] @ flat])
 
     # a gradient far below what it is a sum of is rounding: that of a bias before batch norm, for example
-    rounding = 1e-4 * max(float(np.linalg.norm(dy) * abs(f(point)).max()), float(terms.max())) + 1e-300
+    rounding = 1e-4 * max(float(np.linalg.norm(dy) * size), float(terms.max())) + 1e-300
     scale = max(float(np.linalg.norm(flat[np.isfinite(flat)])), rounding)
     decided = doubts <= 0.1 * tolerance * np.maximum(scale, abs(estimates))
     coordinates = slice(0, n)
