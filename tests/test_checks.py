@@ -43,16 +43,35 @@ LAYERS: dict[str, tuple[Layer, int]] = {
     "Residual": (Residual(Network(Dense(3, 4), Tanh(), Dense(4, 3))), 3),
     "Network": (Network(Dense(3, 4), Tanh(), Dense(4, 2)), 3),
     "Softmax": (Softmax(), 3),
+    "Dropout": (minnet.Dropout(0.4), 3),
+    "LayerNorm": (minnet.LayerNorm(3), 3),
+    "BatchNorm": (minnet.BatchNorm(3), 3),
+    "PReLU": (minnet.PReLU(3), 3),
+    "LearnedSwish": (minnet.LearnedSwish(3), 3),
+    "Maxout": (minnet.Maxout(3, 2), 3),
 }
 ACTIVATIONS: dict[str, Activation] = {}
 LOSSES: dict[str, tuple[Loss, dict[str, Any]]] = {
     "MeanSquaredError": (minnet.mse, {}),
     "SoftmaxCrossEntropy": (minnet.softmax_cross_entropy, {"target": LABELS, "n_out": 4}),
+    "MeanAbsoluteError": (minnet.mae, {}),
+    "Huber": (minnet.Huber(0.5), {}),
+    "Hinge": (minnet.hinge, {"target": np.where(rng.random((6, 2)) < 0.5, -1.0, 1.0)}),
+    "Poisson": (minnet.poisson, {"target": rng.integers(0, 5, (6, 2)).astype(float)}),
     "BinaryCrossEntropy": (minnet.binary_cross_entropy, {"target": rng.random((6, 2))}),
 }
 OPTIMIZERS: dict[str, list[Optimizer]] = {
     "SGD": [
         SGD(0.1), SGD(0.1, 0.9), SGD(0.1, 0.9, nesterov=True), SGD(0.1, 0.5, weight_decay=0.2), SGD((0.1, 0.2, 0.3)),
+    ],
+    "AdaGrad": [minnet.AdaGrad(0.1)],
+    "RMSProp": [minnet.RMSProp(0.01), minnet.RMSProp((0.1, 0.2, 0.3))],
+    "Adam": [minnet.Adam(), minnet.Adam(minnet.CosineDecay(0.1, 10))],
+    "AdamW": [minnet.AdamW(weight_decay=0.2), minnet.AdamW((0.1, 0.2, 0.3))],
+    "Clipped": [
+        minnet.Clipped(SGD(0.1, 0.9), norm=0.5),
+        minnet.Clipped(minnet.Adam(), norm=0.5, value=0.1),
+        minnet.Clipped(SGD(minnet.StepDecay(0.1, 2)), value=0.1),
     ],
 }  # fmt: skip
 # Faults that are known and being mended; the mark is strict, so that it goes when they go.
@@ -240,10 +259,10 @@ class Adam(Optimizer):
     weight_decay: float = 0.0
 
     def init(self, theta: Any, parameters: Any = None) -> Any:
-        decay = self.weight_decay * minnet.optimizers.of_role("weight", theta, parameters)
+        decay = self.weight_decay * minnet.optimizers.weights_only(theta, parameters)
         zero = np.zeros_like(theta)
         t = np.zeros((*theta.shape[:-1], 1), theta.dtype)
-        return {"rate": self.rates(theta), "m": zero, "v": zero.copy(), "t": t, "decay": decay}
+        return {**self.first_state(theta), "m": zero, "v": zero.copy(), "t": t, "decay": decay}
 
     def step(self, theta: Any, gradient: Any, state: Any) -> None:
         gradient = gradient + state["decay"] * theta

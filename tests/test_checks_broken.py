@@ -13,7 +13,7 @@ from minnet import SGD, Activation, Dense, Layer, Optimizer, Parameter, ReLU, Si
 from minnet.checks import CheckError, check_activation, check_layer, check_loss, check_optimizer
 from minnet.initializers import ones, zeros
 from minnet.losses import MeanSquaredError
-from minnet.optimizers import of_role
+from minnet.optimizers import weights_only
 
 CASES: dict[str, list[Any]] = {"layer": [], "activation": [], "loss": [], "optimizer": []}
 
@@ -786,8 +786,8 @@ class Heavy(Optimizer):
     memory: Any = field(default=None, compare=False)
 
     def init(self, theta: Any, parameters: Any = None) -> Any:
-        decay = self.weight_decay * of_role("weight", theta, parameters)
-        return {"rate": self.rates(theta), "velocity": np.zeros_like(theta), "decay": decay}
+        decay = self.weight_decay * weights_only(theta, parameters)
+        return {"rate": self.first_state(theta)["rate"], "velocity": np.zeros_like(theta), "decay": decay}
 
     def step(self, theta: Any, gradient: Any, state: Any) -> None:
         state["velocity"] *= 0.5
@@ -822,7 +822,7 @@ class DecaysInPlace(Heavy):
 @broken("optimizer", r"init moves theta")
 class InitMoves(Heavy):
     def init(self, theta: Any, parameters: Any = None) -> Any:
-        theta *= 1 - self.rates(theta)
+        theta *= 1 - self.first_state(theta)["rate"]
         return super().init(theta, parameters)
 
 
@@ -831,7 +831,7 @@ class InitMoves(Heavy):
 class VelocityInside(Heavy):
     def init(self, theta: Any, parameters: Any = None) -> Any:
         object.__setattr__(self, "velocity", np.zeros_like(theta))
-        return {"rate": self.rates(theta)}
+        return {"rate": self.first_state(theta)["rate"]}
 
     def step(self, theta: Any, gradient: Any, state: Any) -> None:
         if self.velocity.shape == theta.shape:  # type: ignore[attr-defined]
@@ -881,7 +881,7 @@ class OneStateForAllRuns(Heavy):
 @broken("optimizer", r"state: expected an entry 'rate'")
 class RateNotInState(Heavy):
     def init(self, theta: Any, parameters: Any = None) -> Any:
-        return {"eta": self.rates(theta)}
+        return {"eta": self.first_state(theta)["rate"]}
 
     def step(self, theta: Any, gradient: Any, state: Any) -> None:
         theta -= state["eta"] * gradient
@@ -938,7 +938,7 @@ class ThawedOptimizer(Optimizer):
     rate: Any = 0.1
 
     def init(self, theta: Any, parameters: Any = None) -> Any:
-        return {"rate": self.rates(theta)}
+        return {"rate": self.first_state(theta)["rate"]}
 
     def step(self, theta: Any, gradient: Any, state: Any) -> None:
         theta -= state["rate"] * gradient
@@ -947,7 +947,7 @@ class ThawedOptimizer(Optimizer):
 @broken("optimizer", r"a first step: raised KeyError: 'velocity'")
 class StateForgotten(Heavy):
     def init(self, theta: Any, parameters: Any = None) -> Any:
-        return {"rate": self.rates(theta)}
+        return {"rate": self.first_state(theta)["rate"]}
 
 
 @broken("optimizer", r"init: raised TypeError")
