@@ -6,6 +6,10 @@ figures are medians over the rounds. Peers that are not installed are left out b
     python experiments/speed.py --rounds 11
 """
 
+import os
+
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")  # before BLAS wakes
+
 import platform
 import statistics
 import time
@@ -71,8 +75,6 @@ def pytorch() -> Callable[[], Any]:
 
 def main(rounds: Annotated[int, typer.Option(min=3)] = 11, replicas: Annotated[int, typer.Option(min=1)] = 32) -> None:
     """Time a training step of minnet and its peers."""
-    from threadpoolctl import threadpool_limits
-
     jobs = {"minnet": (minnet(), 1), f"minnet, a share of {replicas}": (minnet(replicas), replicas)}
     jobs["scikit-learn"] = scikit_learn(), 1
     if find_spec("torch"):
@@ -80,14 +82,13 @@ def main(rounds: Annotated[int, typer.Option(min=3)] = 11, replicas: Annotated[i
     else:
         print("PyTorch is left out: not installed.")
     times: dict[str, list[float]] = {name: [] for name in jobs}
-    with threadpool_limits(1):
-        for job, _ in jobs.values():
-            job()  # the first run pays for imports and caches
-        for _ in range(rounds):
-            for name, (job, share) in jobs.items():
-                start = time.perf_counter()
-                job()
-                times[name].append((time.perf_counter() - start) / STEPS / share * 1e6)
+    for job, _ in jobs.values():
+        job()  # the first run pays for imports and caches
+    for _ in range(rounds):
+        for name, (job, share) in jobs.items():
+            start = time.perf_counter()
+            job()
+            times[name].append((time.perf_counter() - start) / STEPS / share * 1e6)
     median = {name: statistics.median(values) for name, values in times.items()}
     table = Table(title=f"A step of 2-16-16-2, batch {BATCH}: medians of {rounds} rounds", box=box.SIMPLE_HEAD)
     table.add_column("", no_wrap=True)

@@ -50,9 +50,10 @@ class Optimizer(Settings, ABC):
         return state["rate"]
 
     def next_rate(self, state: State) -> Array:
-        """Count a step and return its learning rate, (..., 1)."""
-        if "step" in state:
-            state["step"] += 1
+        """Count a step, where somebody needs the count, and return its learning rate, (..., 1)."""
+        if "step" not in state:
+            return state["rate"]
+        state["step"] += 1
         return self.rate_of(state)
 
 

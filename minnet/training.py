@@ -46,7 +46,8 @@ class _Replicas:
         self._hold(run.theta.copy())
 
     def _hold(self, theta: Array) -> None:
-        self.theta, self.before, self.gradient, self.zeros = theta, theta.copy(), theta * 0, theta * 0
+        self.theta, self.before, self.gradient = theta, theta.copy(), theta * 0
+        self.no_theta, self.no_loss = np.zeros(theta.size, theta.dtype), np.zeros(theta.shape[:-1], theta.dtype)
         self.params, self.grads = self.network.unpack(theta), self.network.unpack(self.gradient)
 
     def publish(self) -> None:
@@ -83,9 +84,10 @@ class _Replicas:
         n = data[0].shape[-2]
         total = np.zeros(self.theta.shape[:-1])[()]
         for start in range(0, n, batch_size):
-            x, target, *weight = [array[..., start : start + batch_size, :] for array in data]
+            batch = slice(start, start + batch_size)
+            x, target = data[0][..., batch, :], data[1][..., batch, :]
             y, backward = self.network.forward(self.params, x, self.noise)
-            loss, dy = self.loss(y, target, weight[0][..., 0] if weight else None)
+            loss, dy = self.loss(y, target, data[2][..., batch, 0] if len(data) > 2 else None)
             backward(dy, self.grads, need_dx=False)
             if self.penalty:
                 value, slope = self.penalty(self.theta, self.weights)
@@ -93,7 +95,7 @@ class _Replicas:
                 self.gradient += slope
             self.before[...] = self.theta
             self.optimizer.step(self.theta, self.gradient, self.state)
-            if np.vdot(self.theta, self.zeros) != 0 or np.count_nonzero(loss - loss):  # NaN where one is not finite
+            if self.no_theta.dot(self.theta.reshape(-1)) + self.no_loss.dot(loss) != 0:  # NaN unless all is finite
                 finite = np.isfinite(loss) & np.isfinite(self.theta).all(axis=-1)
                 self._freeze(~finite.reshape(-1), number, x)
                 if not len(self.rows):
