@@ -221,6 +221,13 @@ def test_following_keeps_the_signal_through_a_deep_network():
         assert 0.4 < np.square(z).mean() < 2.5, activation
 
 
+def test_following_weighs_both_ways_by_their_fans():
+    n_in, n_out = 300, 600
+    for activation, forward, back in ((ReLU(), 0.5, 0.5), (Sigmoid(), *second_moments(Sigmoid()))):
+        w = Following(activation)(np.random.default_rng(0), (n_in, n_out))
+        assert w.var() == pytest.approx(2 / (n_in * forward + n_out * back), rel=0.01)
+
+
 def test_following_is_glorot_for_the_identity():
     w = Following(minnet.Identity())(np.random.default_rng(0), (400, 600))
     np.testing.assert_allclose(w, minnet.glorot_normal(np.random.default_rng(0), (400, 600)), rtol=1e-12)
@@ -326,6 +333,16 @@ def test_hinge_and_absolute_error_are_scikit_learns():
         minnet.hinge(y, (sign + 1) // 2)
     with pytest.raises(ValueError, match="targets >= 0, got -1"):
         minnet.poisson(y, np.full((30, 1), -1))
+
+
+def test_a_penalty_in_training_leads_to_ridge_regression():
+    x, y = data(0, 200)
+    sk = Ridge(alpha=0.3 * 200 / 2).fit(x, y)  # scikit-learn's is a sum of squares, not a mean
+    net = Network(Dense(2, 1))
+    run = train(
+        net, mse, SGD(0.3), x, y[:, None], epochs=500, batch_size=200, seed=0, penalty=Penalty(l2=0.3), dtype=float
+    )
+    np.testing.assert_allclose(run.theta, [*sk.coef_, sk.intercept_], rtol=1e-9)
 
 
 def test_penalty_spares_all_but_weights():

@@ -182,6 +182,12 @@ def test_history_and_theta_given():
     assert fit(5, 0.1, x, y, dtype=np.float32).theta.dtype == np.float32
 
 
+def test_the_history_weighs_a_short_last_batch_by_its_size():
+    x, y = data(0)
+    run = fit(5, 0.0, x, y, epochs=1)
+    assert run.history["loss"][0] == pytest.approx(softmax_cross_entropy(run(x), y)[0], rel=1e-12)
+
+
 def test_a_batch_larger_than_the_data_is_one_full_batch():
     x, y = data(0)
     net = Network(Dense(2, 2))

@@ -201,9 +201,9 @@ def _cached_ceiling(data: Dataset) -> float:
 def best_half_plane(x: Array, y: Array) -> int:
     """How many points of x (n, 2) with labels y (n,) in {0, 1} the best straight line puts on their right sides.
 
-    Exact, O(n² log n). Any split of the points by a line can be turned until the line all but touches one point, the
-    pivot; so a line is swept through half a turn around each pivot, and the count of points on their right side is
-    kept. Points in the same direction change sides together; points where the pivot is go with it. Directions are
+    Exact, O(n² log n). Any line that parts the points can be moved, without changing who is where, until it all but
+    touches a point on one given side of it, the pivot; so a line is swept through half a turn around each pivot, and
+    the count of points on their right side is kept. Points in the same direction change sides together. Directions are
     compared by the quotient dx/dy, which IEEE division gives alike for parallel vectors, so that ties are exact.
     """
     x, y = np.asarray(x, float), np.asarray(y)
@@ -225,6 +225,5 @@ def best_half_plane(x: Array, y: Array) -> int:
         direction, change = direction[order], change[order]
         whole = np.append(direction[1:] != direction[:-1], True)[: len(direction)]  # all of one direction have moved
         right = zeros + sign[upper].sum() + np.append(0, np.cumsum(change)[whole])
-        right = np.concatenate([right, right + sign[here].sum()])  # the pivot on either side
         best = max(best, int(right.max()), len(y) - int(right.min()))  # and either side called 1
     return best
