@@ -76,9 +76,11 @@ class Sigmoid(Activation):
     """
 
     def __call__(self, x: Array) -> Array:
-        """σ(x), from exp(-|x|), which never overflows."""
+        """σ(x) = max(e, sign x) / (1 + e) with e = exp(-|x|), which never overflows."""
         e = np.exp(-np.abs(x))
-        return np.maximum(e, x >= 0) / (1 + e)
+        y = np.maximum(e, np.sign(x))
+        y /= 1 + e
+        return y
 
     def derivative(self, x: Array) -> Array:
         """exp(-|x|) / (1 + exp(-|x|))²: σ (1 - σ) without its cancellation right of 0."""
@@ -178,7 +180,7 @@ class Softplus(Activation):
 
     def derivative(self, x: Array) -> Array:
         e = np.exp(-np.abs(x))
-        return np.maximum(e, x >= 0) / (1 + e)
+        return np.maximum(e, np.sign(x)) / (1 + e)
 
     def slope(self, x: Array, y: Array) -> Array:
         return -np.expm1(-y)
@@ -200,7 +202,7 @@ class LogSigmoid(Activation):
     def derivative(self, x: Array) -> Array:
         """σ(-x)."""
         e = np.exp(-np.abs(x))
-        return np.maximum(e, x <= 0) / (1 + e)
+        return np.maximum(e, np.sign(-x)) / (1 + e)
 
     def slope(self, x: Array, y: Array) -> Array:
         return -np.expm1(y)

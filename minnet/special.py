@@ -31,7 +31,7 @@ def _gate_slope(w: Array, v: Array) -> Array:
     """σ(w) + v σ′(w): the derivative of x σ(w(x)), v = x w′(x), to a few ULP of 1, whatever the size of the result."""
     e = np.exp(-np.abs(w))
     share = 1 / (1 + e)
-    return (np.maximum(e, w >= 0) + v * e * share) * share
+    return (np.maximum(e, np.sign(w)) + v * e * share) * share
 
 
 @in_blocks
@@ -39,7 +39,7 @@ def gelu_tanh(x: Array, *, narrow: bool) -> Array:
     """x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2. Error: float64 ≤ 4 ULP, float32 ≤ 1."""
     from_left = np.maximum(x, -26.0)
     e, scale = _tanh_form(np.minimum(from_left, 26.0), narrow)
-    return from_left * np.maximum(e, x >= 0) / (1.0 + e) * scale
+    return from_left * np.maximum(e, np.sign(x)) / (1.0 + e) * scale
 
 
 @in_blocks
@@ -70,7 +70,7 @@ def gelu_tanh_slope(x: Array) -> Array:
 def silu(x: Array, beta: float, *, narrow: bool) -> Array:
     """x σ(βx). Error: float64 ≤ 3 ULP, float32 ≤ 1."""
     e, scale = exp_parts(*scaled(x, beta, narrow), narrow)
-    return np.maximum(x, -1500.0 / beta) * np.maximum(e, x >= 0) / (1.0 + e) * scale
+    return np.maximum(x, -1500.0 / beta) * np.maximum(e, np.sign(x)) / (1.0 + e) * scale
 
 
 @in_blocks
@@ -99,7 +99,7 @@ def mish(x: Array, *, narrow: bool) -> Array:
     """x tanh(log(1 + exp x)) = x u (u + 2v) / (u (u + 2v) + 2v²), where u / v = exp x. float64 ≤ 4 ULP, float32 ≤ 1."""
     from_left = np.maximum(x, -1500.0)
     e, scale = exp_parts(from_left, 0.0, narrow)
-    u, v = np.maximum(e, x >= 0), np.maximum(e, x <= 0)
+    u, v = np.maximum(e, np.sign(x)), np.maximum(e, np.sign(-x))
     n = u * (u + 2.0 * v)
     return from_left * (n / (n + 2.0 * (v * v))) * scale
 
@@ -127,7 +127,7 @@ def mish_slope(x: Array) -> Array:
     """The derivative of mish in the dtype of x, to a few ULP of 1: t + x σ (1 - t²), where f(x) = x t."""
     near = np.minimum(np.maximum(x, -1500), 1500)
     e = np.exp(-np.abs(near))
-    u, v = np.maximum(e, x >= 0), np.maximum(e, x <= 0)  # u / v = exp x
+    u, v = np.maximum(e, np.sign(x)), np.maximum(e, np.sign(-x))  # u / v = exp x
     n, w = u * (u + 2 * v), 2 * v * v
     share = 1 / (n + w)
     return (n + 2 * near * u * w * (u + v) * share) * share
