@@ -85,9 +85,12 @@ class Datasheet:
         import matplotlib.pyplot as plt
 
         ax = plt.subplots(figsize=(5, 3.5), layout="constrained")[1] if ax is None else ax
-        x = np.linspace(-4, 4, 1601)
+        waves = sum(isinstance(zero, float) and abs(zero) < 4 for zero in self.zeros)
+        span = 4 if waves < 20 else 40 / waves  # a fast wave is drawn over about five periods
+        unit = 1 if self.lipschitz < 5 else self.lipschitz
+        x = np.linspace(-span, span, 1601)
         with np.errstate(all="ignore"):
-            y, d = self.activation(x), self.activation.derivative(x)
+            y, d = self.activation(x), self.activation.derivative(x) / unit
         for jump in self.jumps:
             y[np.abs(x - jump).argmin()] = np.nan
         for kink in self.kinks:
@@ -99,12 +102,13 @@ class Datasheet:
         ax.fill_between(x, low, low + 0.25 * (high - low) * density, color="0.85", lw=0, label="N(0, 1) inputs")
         ax.plot(x, y, color="#0072B2", lw=1.8, label="f")
         ax.plot(x, d, color="#D55E00", lw=1.4, ls="--", label="f′")
-        marks = [k for k in (*self.kinks, *self.jumps) if abs(k) < 4]
+        marks = [k for k in (*self.kinks, *self.jumps) if abs(k) < span]
         if marks:
             ax.plot(
                 marks, self.activation(np.array(marks)), "o", mfc="white", mec="#0072B2", ms=5, label="kink or jump"
             )
-        ax.set(xlim=(-4, 4), ylim=(low, high), title=repr(self.activation))
+        ax.set(xlim=(-span, span), ylim=(low, high))
+        ax.set_title(repr(self.activation) + (f", f′ / {unit:.4g}" if unit != 1 else ""), fontsize=10)
         return ax
 
 
@@ -169,8 +173,8 @@ def _shape(activation: Activation) -> Datasheet:
             jumps=jumps,
             zeros=zeros(activation, jumps),
             lipschitz=extreme(lambda x: np.abs(activation.derivative(x)), np.abs(d), (), 1)[0],
-            f0=float(activation(zero)[0]),
-            df0=float(activation.derivative(zero)[0]),
+            f0=float(activation(zero)[0]) + 0.0,
+            df0=float(activation.derivative(zero)[0]) + 0.0,
             mean=expected[0],
             second_moment=expected[1],
             slope_moment=expected[2],

@@ -23,7 +23,7 @@ class Elementwise(Activation):
 
     >>> mish = Elementwise(lambda x: x * np.tanh(np.log1p(np.exp(x))))
     >>> print(mish(np.array([-1.0, 0.0, 1.0])), mish.derivative(np.array([-1.0, 0.0, 1.0])))
-    [-0.30340146  0.          0.86509839] [0.0592167  0.6        1.04900216]
+    [-0.30340146  0.          0.86509839] [0.05921676 0.6        1.04903622]
     """
 
     f: Callable[[Any], Any]

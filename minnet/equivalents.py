@@ -38,7 +38,11 @@ class Match(NamedTuple):
 
 
 def _factor(value: float) -> str:
-    return "" if value == 1 else "-" if value == -1 else f"{value:.7g}"
+    if abs(value) == 1:
+        return "" if value > 0 else "-"
+    fraction = Fraction(value).limit_denominator(12)
+    short = f"{value:.7g}"
+    return short if len(short) < 7 or value != float(fraction) else f"({fraction})"
 
 
 def _addend(value: float) -> str:
@@ -70,7 +74,7 @@ def _candidates(f: Activation, shape: Any) -> Iterable[Activation]:
         for ratio in (left / right, right / left):
             if 0 < ratio < 1e6 and ratio != 1:
                 alpha = float(Fraction(float(ratio)).limit_denominator(1000))
-                alpha = alpha if abs(alpha - ratio) < 1e-7 else float(ratio)
+                alpha = alpha if abs(alpha - ratio) < 1e-7 else float(f"{ratio:.11g}")
                 yield from (kind(alpha) for kind in (LeakyReLU, ELU) if kind is ELU or alpha < 1)
 
 
