@@ -59,7 +59,7 @@ class Elementwise(Activation):
         return slope.astype(x.dtype, copy=False)
 
     def _automatic(self, x: Array) -> Array:
-        """dy/dx; NaN where y is NaN, also where the rules, as that of a constant, would not notice."""
+        """dy/dx; NaN where x is NaN, also where the rules, as that of a constant, would not notice."""
         try:
             y = self.f(Dual(x, np.ones_like(x)))
         except Exception as error:

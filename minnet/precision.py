@@ -22,7 +22,11 @@ def in_blocks(kernel: Kernel) -> Kernel:
     def run(x: Array, *settings: float) -> Array:
         x = np.asarray(x)
         narrow = x.dtype.kind == "f" and x.dtype.itemsize < 8
-        flat, y = x.reshape(-1), np.empty(x.size, x.dtype if x.dtype.kind == "f" else np.float64)
+        dtype = x.dtype if x.dtype.kind == "f" else np.dtype(np.float64)
+        if x.size <= BLOCK:
+            flat = x.astype(np.float64, copy=False).reshape(-1)
+            return kernel(flat, *settings, narrow=narrow).astype(dtype, copy=False).reshape(x.shape)
+        flat, y = x.reshape(-1), np.empty(x.size, dtype)
         for start in range(0, x.size, BLOCK):
             part = flat[start : start + BLOCK].astype(np.float64, copy=False)
             y[start : start + BLOCK] = kernel(part, *settings, narrow=narrow)

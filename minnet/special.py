@@ -70,7 +70,10 @@ def gelu_tanh_slope(x: Array) -> Array:
 def silu(x: Array, beta: float, *, narrow: bool) -> Array:
     """x σ(βx). Error: float64 ≤ 3 ULP, float32 ≤ 1."""
     e, scale = exp_parts(*scaled(x, beta, narrow), narrow)
-    return np.maximum(x, -1500.0 / beta) * np.maximum(e, np.sign(x)) / (1.0 + e) * scale
+    y = np.maximum(x, -1500.0 / beta)
+    y *= np.maximum(e, np.sign(x))
+    y /= 1.0 + e
+    return y if narrow else y * scale
 
 
 @in_blocks
@@ -89,6 +92,8 @@ def silu_derivative(x: Array, beta: float, *, narrow: bool) -> Array:
 @in_own_blocks
 def silu_slope(x: Array, beta: float) -> Array:
     """The derivative of silu in the dtype of x, to a few ULP of 1."""
+    if beta == 1:
+        return _gate_slope(x, x)
     bound = 1500 / beta
     z = np.minimum(np.maximum(x, -bound), bound) * beta
     return _gate_slope(z, z)
