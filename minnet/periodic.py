@@ -61,7 +61,7 @@ def _sine(x: Array, factor: float, shift: float, narrow: bool) -> Array:
     q, r, r_low = _reduced(np.where(finite, x, 0.0), factor, shift)
     quarter = q.astype(np.int64)
     sine, cosine = np.sin(r), np.cos(r)
-    y = np.where(quarter & 1, cosine - sine * r_low, sine + cosine * r_low)
+    y = np.where(quarter & 1, cosine, sine + cosine * r_low)
     y *= 1 - (quarter & 2)
     return np.where(finite, y, np.nan)
 
@@ -92,11 +92,8 @@ def snake(x: Array, alpha: float, *, narrow: bool) -> Array:
     sine = np.sin(r) + np.cos(r) * r_low
     rest = sine * sine / alpha
     odd = q.astype(np.int64) & 1
-    whole = 1.0 / alpha
-    product, error = two_product(np.array(whole), alpha)
-    whole_low = ((1.0 - float(product)) - float(error)) / alpha
-    total, low = two_sum(near, whole * odd)
-    return np.where(near == x, total + (low + whole_low * odd + rest * (1.0 - 2.0 * odd)), x)
+    total, low = two_sum(near, odd / alpha)
+    return np.where(near == x, total + (low + rest * (1.0 - 2.0 * odd)), x)
 
 
 @in_blocks
