@@ -12,6 +12,8 @@ from minnet.activations import (
     Tanh,
 )
 from minnet.catalogue import CATALOGUE, Gaussian, HardSigmoid, HardSwish, HardTanh, ReLU6, Sine, Snake, Step
+from minnet.datasheet import Datasheet, datasheet
+from minnet.elementwise import Elementwise
 from minnet.initializers import (
     Constant,
     Orthogonal,
@@ -46,11 +48,11 @@ from minnet.training import train
 
 __version__ = "0.1.0"
 __all__ = [
-    "CATALOGUE", "CELU", "ELU", "GELU", "SELU", "SGD", "Activation", "BinaryCrossEntropy", "Constant", "Dense",
-    "DivergenceError", "Gaussian", "HardSigmoid", "HardSwish", "HardTanh", "Identity", "Layer", "LeakyReLU",
-    "LogSigmoid", "LogSoftmax", "Loss", "MeanSquaredError", "Mish", "Network", "Optimizer", "Orthogonal", "Parameter",
-    "ReLU", "ReLU6", "Residual", "Run", "SiLU", "Sigmoid", "Sine", "Snake", "Softmax", "SoftmaxCrossEntropy",
-    "Softplus", "Softsign", "Step", "Stop", "Streams", "Tanh", "VarianceScaling", "binary_cross_entropy",
-    "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "lecun_normal", "lecun_uniform", "mse", "ones",
-    "orthogonal", "softmax_cross_entropy", "train", "zeros",
+    "CATALOGUE", "CELU", "ELU", "GELU", "SELU", "SGD", "Activation", "BinaryCrossEntropy", "Constant", "Datasheet",
+    "Dense", "DivergenceError", "Elementwise", "Gaussian", "HardSigmoid", "HardSwish", "HardTanh", "Identity",
+    "Layer", "LeakyReLU", "LogSigmoid", "LogSoftmax", "Loss", "MeanSquaredError", "Mish", "Network", "Optimizer",
+    "Orthogonal", "Parameter", "ReLU", "ReLU6", "Residual", "Run", "SiLU", "Sigmoid", "Sine", "Snake", "Softmax",
+    "SoftmaxCrossEntropy", "Softplus", "Softsign", "Step", "Stop", "Streams", "Tanh", "VarianceScaling",
+    "binary_cross_entropy", "datasheet", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "lecun_normal",
+    "lecun_uniform", "mse", "ones", "orthogonal", "softmax_cross_entropy", "train", "zeros",
 ]  # fmt: skip
