@@ -1,8 +1,21 @@
 """minnet: a from-scratch neural-network trainer on NumPy, and the laboratory around it."""
 
-from minnet.activations import GELU, Activation, Identity, LeakyReLU, ReLU, Sigmoid, Softplus, Tanh
+from minnet.activations import (
+    Activation,
+    Identity,
+    LeakyReLU,
+    LogSigmoid,
+    ReLU,
+    Sigmoid,
+    Softplus,
+    Softsign,
+    Tanh,
+)
 from minnet.adaptive import AdaGrad, Adam, AdamW, Clipped, RMSProp
+from minnet.catalogue import CATALOGUE, Gaussian, HardSigmoid, HardSwish, HardTanh, ReLU6, Sine, Snake, Step
+from minnet.datasheet import Datasheet, datasheet
 from minnet.dropout import Dropout
+from minnet.elementwise import Elementwise
 from minnet.full_batch import lbfgs
 from minnet.gains import Following, tanh_equivalent
 from minnet.initializers import (
@@ -19,7 +32,7 @@ from minnet.initializers import (
     orthogonal,
     zeros,
 )
-from minnet.layers import Dense, Layer, Parameter, Residual, Softmax
+from minnet.layers import Dense, Layer, Parameter, Residual
 from minnet.learned import LearnedSwish, Maxout, PReLU
 from minnet.losses import (
     BinaryCrossEntropy,
@@ -36,20 +49,24 @@ from minnet.normalization import BatchNorm, LayerNorm
 from minnet.optimizers import SGD, Optimizer
 from minnet.penalties import Penalty
 from minnet.randomness import Streams
+from minnet.rectifiers import CELU, ELU, GELU, SELU, Mish, SiLU
 from minnet.run import DivergenceError, Run, Stop
 from minnet.schedules import CosineDecay, ExponentialDecay, OneCycle, ReduceOnPlateau, Schedule, StepDecay, WarmUp
+from minnet.softmax import LogSoftmax, Softmax
 from minnet.stopping import EarlyStopping
 from minnet.training import train
 
 __version__ = "0.1.0"
 __all__ = [
-    "GELU", "SGD", "Activation", "AdaGrad", "Adam", "AdamW", "BatchNorm", "BinaryCrossEntropy", "Clipped",
-    "Constant", "CosineDecay", "Dense", "DivergenceError", "Dropout", "EarlyStopping", "ExponentialDecay",
-    "Following", "Hinge", "Huber", "Identity", "Layer", "LayerNorm", "LeakyReLU", "LearnedSwish", "Loss", "Maxout",
-    "MeanAbsoluteError", "MeanSquaredError", "Network", "OneCycle", "Optimizer", "Orthogonal", "PReLU", "Parameter",
-    "Penalty", "Poisson", "RMSProp", "ReLU", "ReduceOnPlateau", "Residual", "Run", "Schedule", "Sigmoid", "Softmax",
-    "SoftmaxCrossEntropy", "Softplus", "StepDecay", "Stop", "Streams", "Tanh", "VarianceScaling", "WarmUp",
-    "binary_cross_entropy", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "hinge", "lbfgs",
-    "lecun_normal", "lecun_uniform", "mae", "mse", "ones", "orthogonal", "poisson", "softmax_cross_entropy",
-    "tanh_equivalent", "train", "zeros",
+    "CATALOGUE", "CELU", "ELU", "GELU", "SELU", "SGD", "Activation", "AdaGrad", "Adam", "AdamW", "BatchNorm",
+    "BinaryCrossEntropy", "Clipped", "Constant", "CosineDecay", "Datasheet", "Dense", "DivergenceError", "Dropout",
+    "EarlyStopping", "Elementwise", "ExponentialDecay", "Following", "Gaussian", "HardSigmoid", "HardSwish",
+    "HardTanh", "Hinge", "Huber", "Identity", "Layer", "LayerNorm", "LeakyReLU", "LearnedSwish", "LogSigmoid",
+    "LogSoftmax", "Loss", "Maxout", "MeanAbsoluteError", "MeanSquaredError", "Mish", "Network", "OneCycle",
+    "Optimizer", "Orthogonal", "PReLU", "Parameter", "Penalty", "Poisson", "RMSProp", "ReLU", "ReLU6",
+    "ReduceOnPlateau", "Residual", "Run", "Schedule", "SiLU", "Sigmoid", "Sine", "Snake", "Softmax",
+    "SoftmaxCrossEntropy", "Softplus", "Softsign", "Step", "StepDecay", "Stop", "Streams", "Tanh",
+    "VarianceScaling", "WarmUp", "binary_cross_entropy", "datasheet", "glorot_normal", "glorot_uniform",
+    "he_normal", "he_uniform", "hinge", "lbfgs", "lecun_normal", "lecun_uniform", "mae", "mse", "ones",
+    "orthogonal", "poisson", "softmax_cross_entropy", "tanh_equivalent", "train", "zeros",
 ]  # fmt: skip

@@ -1,8 +1,11 @@
-"""Activations: the bend in the network. Element by element, without parameters, each with its exact derivative."""
+"""Activations: the bend in the network. Element by element, without parameters, each with its exact derivative.
+
+Here are the contract and the classical ones; smooth rectifiers are in rectifiers.py, all others in catalogue.py. Each
+is right for every float: the limits at ±inf, subnormal tails, and NaN for NaN, out of the derivatives too.
+"""
 
 from __future__ import annotations  # or each step would evaluate those of the closures it makes
 
-import math
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
@@ -32,7 +35,7 @@ class Activation(Layer):
         """dy/dx, element by element, for every float x."""
 
     def slope(self, x: Array, y: Array) -> Array:
-        """dy/dx in the training step, where y = self(x) is already there."""
+        """dy/dx in the training step, where y = self(x) is already there; for finite x."""
         return self.derivative(x)
 
     def forward(self, params: Params, x: Array, streams: Streams | None = None) -> tuple[Array, Backward]:
@@ -57,6 +60,9 @@ class Identity(Activation):
         return x
 
     def derivative(self, x: Array) -> Array:
+        return np.where(np.isnan(x), x, x.dtype.type(1))
+
+    def slope(self, x: Array, y: Array) -> Array:
         return np.ones_like(x)
 
 
@@ -77,11 +83,14 @@ class Sigmoid(Activation):
     weight_init: ClassVar[Initializer] = VarianceScaling(16.0, "average", "uniform")
 
     def __call__(self, x: Array) -> Array:
-        """σ(x), from exp(-|x|), which never overflows."""
+        """σ(x) = max(e, sign x) / (1 + e) with e = exp(-|x|), which never overflows."""
         e = np.exp(-np.abs(x))
-        return np.maximum(e, x >= 0) / (1 + e)
+        y = np.maximum(e, np.sign(x))
+        y /= 1 + e
+        return y
 
     def derivative(self, x: Array) -> Array:
+        """exp(-|x|) / (1 + exp(-|x|))²: σ (1 - σ) without its cancellation right of 0."""
         e = np.exp(-np.abs(x))
         return e / np.square(1 + e)
 
@@ -104,9 +113,9 @@ class Tanh(Activation):
         return np.tanh(x)
 
     def derivative(self, x: Array) -> Array:
-        """4 exp(-2|x|) / (1 + exp(-2|x|))²: 1 - tanh² without its cancellation in the tails."""
-        e = np.exp(-2 * np.abs(x))
-        return 4 * e / np.square(1 + e)
+        """exp(-2|x|) / ((1 + exp(-2|x|)) / 2)²: 1 - tanh² without its cancellation in the tails."""
+        e = np.exp(-2 * np.minimum(np.abs(x), 400))
+        return e / np.square(0.5 + 0.5 * e)
 
     def slope(self, x: Array, y: Array) -> Array:
         return 1 - y * y
@@ -127,12 +136,17 @@ class ReLU(Activation):
         return np.maximum(x, 0)
 
     def derivative(self, x: Array) -> Array:
-        return (x > 0).astype(x.dtype)
+        return np.maximum(np.sign(x), 0)
+
+    def slope(self, x: Array, y: Array) -> Array:
+        return np.sign(y)
 
 
 @dataclass(frozen=True, repr=False)
 class LeakyReLU(Activation):
-    """x where x > 0, else αx (Maas, Hannun & Ng 2013). α = 0.01 as in the paper and PyTorch; Keras takes 0.3.
+    """x where x > 0, else αx, range all numbers (Maas, Hannun & Ng 2013). The slope at 0 is taken as α.
+
+    α = 0.01 as in the paper and PyTorch; Keras takes 0.3, TensorFlow's function 0.2.
 
     >>> print(LeakyReLU()(np.array([-2.0, 0.0, 2.0])))
     [-0.02  0.    2.  ]
@@ -142,13 +156,16 @@ class LeakyReLU(Activation):
     weight_init: ClassVar[Initializer] = he_normal
 
     def __post_init__(self) -> None:
-        require(0 <= self.alpha <= 1, f"LeakyReLU expects 0 <= alpha <= 1, got {self.alpha}")
+        require(0 < self.alpha <= 1, f"LeakyReLU expects 0 < alpha <= 1 (0 is ReLU), got {self.alpha}")
 
     def __call__(self, x: Array) -> Array:
         return np.maximum(x, self.alpha * x)
 
     def derivative(self, x: Array) -> Array:
-        return np.where(x > 0, x.dtype.type(1), x.dtype.type(self.alpha))
+        return np.maximum(np.sign(x), self.alpha)
+
+    def slope(self, x: Array, y: Array) -> Array:
+        return np.maximum(np.sign(y), self.alpha)
 
 
 @dataclass(frozen=True, repr=False)
@@ -169,25 +186,46 @@ class Softplus(Activation):
         return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
     def derivative(self, x: Array) -> Array:
-        return Sigmoid()(x)
+        e = np.exp(-np.abs(x))
+        return np.maximum(e, np.sign(x)) / (1 + e)
+
+    def slope(self, x: Array, y: Array) -> Array:
+        return -np.expm1(-y)
 
 
 @dataclass(frozen=True, repr=False)
-class GELU(Activation):
-    """x Φ(x), Φ the normal distribution function, range [-0.17, ∞) (Hendrycks & Gimpel 2016).
+class LogSigmoid(Activation):
+    """log σ(x) = -log(1 + exp(-x)), range (-∞, 0): the softplus mirrored twice.
 
-    >>> print(GELU()(np.array([-1.0, 0.0, 1.0])))
-    [-0.15865525  0.          0.84134475]
+    >>> print(LogSigmoid()(np.array([-2, -1, 0, 1, 2])))
+    [-2.12692801 -1.31326169 -0.69314718 -0.31326169 -0.12692801]
     """
 
     weight_init: ClassVar[Initializer] = he_normal
 
     def __call__(self, x: Array) -> Array:
-        from scipy.special import ndtr
-
-        return x * ndtr(x)
+        return np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
 
     def derivative(self, x: Array) -> Array:
-        from scipy.special import ndtr
+        """σ(-x)."""
+        e = np.exp(-np.abs(x))
+        return np.maximum(e, np.sign(-x)) / (1 + e)
 
-        return ndtr(x) + x * np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+    def slope(self, x: Array, y: Array) -> Array:
+        return -np.expm1(y)
+
+
+@dataclass(frozen=True, repr=False)
+class Softsign(Activation):
+    """x / (1 + |x|), range (-1, 1), with tails as slow as 1/|x| (Turian, Bergstra & Bengio 2009).
+
+    >>> print(Softsign()(np.array([-2, -1, 0, 1, 3])))
+    [-0.66666667 -0.5         0.          0.5         0.75      ]
+    """
+
+    def __call__(self, x: Array) -> Array:
+        near = np.maximum(np.minimum(x, 1e30), -1e30)  # there it is ±1 already, and inf / inf is kept out
+        return near / (1 + np.abs(near))
+
+    def derivative(self, x: Array) -> Array:
+        return np.square(1 / (1 + np.abs(x)))

@@ -135,21 +135,3 @@ class Residual(Layer):
         if y.shape[-1] != x.shape[-1]:
             raise ValueError(f"{self} expects its inner layer to keep {x.shape[-1]} features, got {y.shape[-1]}")
         return x + y
-
-
-@dataclass(frozen=True, repr=False)
-class Softmax(Layer):
-    """yᵢ = exp(xᵢ) / Σⱼ exp(xⱼ): each row becomes positive and sums to 1 (Bridle 1990).
-
-    To train a classifier leave it out: softmax_cross_entropy takes logits.
-    """
-
-    def forward(self, params: Params, x: Array, streams: Streams | None = None) -> tuple[Array, Backward]:
-        """Return the softmax of each row, and the way back: dx = y (dy - Σ dy y)."""
-        e = np.exp(x - x.max(axis=-1, keepdims=True))
-        y = e / e.sum(axis=-1, keepdims=True)
-
-        def backward(dy: Array, grads: Params, need_dx: bool = True) -> Array | None:
-            return y * (dy - (dy * y).sum(axis=-1, keepdims=True)) if need_dx else None
-
-        return y, backward

@@ -24,11 +24,23 @@ FLOORS = {
     "more_losses": 3,
     "penalties": 1,
     "optimizers": 3,
+    "precision": 1,
+    "normal": 2,
+    "periodic": 2,
+    "special": 2,
+    "softmax": 3,
     "activations": 3,
+    "rectifiers": 4,
+    "catalogue": 5,
+    "duals": 4,
+    "elementwise": 5,
+    "equivalents": 6,
+    "datasheet": 7,
     "network": 3,
     "adaptive": 4,
     "learned": 4,
-    "gains": 4,
+    "findings": 4,
+    "gains": 5,
     "run": 4,
     "doors": 4,
     "stopping": 5,
@@ -72,6 +84,9 @@ def imports(path):
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom):
             yield node.module
+            yield from (
+                f"minnet.{alias.name}" for alias in node.names if node.module == "minnet" and alias.name in FLOORS
+            )
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
 
