@@ -110,5 +110,5 @@ def test_bad_settings(change, message):
 
 def test_activation_by_name():
     assert activation("ReLU") == ReLU()
-    with pytest.raises(ValueError, match=r"unknown activation 'activation'; known are gelu, identity"):
+    with pytest.raises(ValueError, match=r"unknown activation 'activation'; known are celu, elu"):
         activation("activation")

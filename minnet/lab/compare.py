@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-import minnet
 from minnet.activations import Activation
+from minnet.catalogue import CATALOGUE
 from minnet.lab.datasets import Dataset, Split
 from minnet.lab.statistics import mean_interval
 from minnet.layers import Dense
@@ -29,13 +29,9 @@ EXTREMES = (1e-5, 1e4)  # the grid is not extended beyond these
 
 def activation(name: str) -> Activation:
     """A catalogue activation by its class name in any case, with its default settings."""
-    known = {key.lower(): cls for key, cls in vars(minnet).items() if _is_activation(cls)}
+    known = {type(member).__name__.lower(): type(member) for member in CATALOGUE}
     require(name.lower() in known, f"unknown activation {name!r}; known are {', '.join(sorted(known))}")
     return known[name.lower()]()
-
-
-def _is_activation(value: object) -> bool:
-    return isinstance(value, type) and issubclass(value, Activation) and value is not Activation
 
 
 def mlp(act: Activation, n_in: int, hidden: Sequence[int], n_out: int) -> Network:
