@@ -224,7 +224,8 @@ class Softsign(Activation):
     """
 
     def __call__(self, x: Array) -> Array:
-        near = np.maximum(np.minimum(x, 1e30), -1e30)  # there it is ±1 already, and inf / inf is kept out
+        largest = float(np.finfo(np.result_type(x, np.float16)).max)
+        near = np.maximum(np.minimum(x, largest), -largest)  # keeps inf / inf out
         return near / (1 + np.abs(near))
 
     def derivative(self, x: Array) -> Array:

@@ -98,6 +98,6 @@ def snake(x: Array, alpha: float, *, narrow: bool) -> Array:
 
 @in_blocks
 def snake_derivative(x: Array, alpha: float, *, narrow: bool) -> Array:
-    """1 + sin(2αx) = 2 sin²(αx + π/4). Error: float64 ≤ 3 ULP, float32 ≤ 1."""
+    """1 + sin(2αx) = 2 sin²(αx + π/4). Error: float64 ≤ 4 ULP, float32 ≤ 1."""
     sine = _sine(x, alpha, 0.5, narrow)
     return 2.0 * sine * sine

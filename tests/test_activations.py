@@ -128,6 +128,16 @@ def test_integers_single_numbers_and_nothing_are_taken(activation):
         assert f(np.empty((0, 3), np.float32)).shape == (0, 3)
 
 
+@EVERY
+def test_half_precision_is_taken_and_kept(activation):
+    x = np.array([-np.inf, -65504, -2, -6e-8, 0, 0.5, 3, 65504, np.inf, np.nan], np.float16)
+    for f in (activation, activation.derivative):
+        y = f(x)
+        assert y.dtype == np.float16
+        np.testing.assert_allclose(y[2:7], f(x[2:7].astype(float)), rtol=4e-3, atol=1e-6)
+        assert np.isnan(y[-1])
+
+
 def test_the_slopes_at_kinks_are_the_documented_ones():
     zero = np.zeros(1)
     assert mn.ReLU().derivative(zero) == 0
