@@ -155,7 +155,8 @@ def test_where_an_expression_breaks_is_said():
 
 
 def test_the_figure_takes_axes_and_leaves_the_settings_alone():
-    matplotlib = pytest.importorskip("matplotlib")
+    import matplotlib
+
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
