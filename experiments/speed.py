@@ -27,7 +27,7 @@ from rich.table import Table
 from minnet import SGD, Dense, Network, Tanh, softmax_cross_entropy, train
 from minnet.lab.datasets import dataset
 
-N, BATCH, EPOCHS = 1024, 32, 30
+N, BATCH, EPOCHS = 1024, 32, 100
 STEPS = N // BATCH * EPOCHS
 SPLIT = dataset("moons", n_train=N).split(0)
 X, Y = SPLIT.x.astype(np.float32), SPLIT.y

@@ -46,7 +46,7 @@ class _Replicas:
         self._hold(run.theta.copy())
 
     def _hold(self, theta: Array) -> None:
-        self.theta, self.before, self.gradient = theta, theta.copy(), theta * 0
+        self.theta, self.flat, self.before, self.gradient = theta, theta.reshape(-1), theta.copy(), theta * 0
         self.no_theta, self.no_loss = np.zeros(theta.size, theta.dtype), np.zeros(theta.shape[:-1], theta.dtype)
         self.params, self.grads = self.network.unpack(theta), self.network.unpack(self.gradient)
 
@@ -75,13 +75,14 @@ class _Replicas:
         """x, target and weight in a new random order, (..., N, n): gathered once, so that batches are slices."""
         n = self.data[0].shape[-2]
         order = self.order.draw(lambda rng: rng.permutation(n))
-        replica = np.arange(len(order))[:, None]
-        return [array[replica, order] if array.ndim > 2 else array[order] for array in self.data]
+        return [
+            np.take_along_axis(array, order[..., None], axis=-2) if array.ndim > 2 else array.take(order, axis=0)
+            for array in self.data
+        ]
 
     def epoch(self, number: int, batch_size: int) -> Array:
         """Train on every sample once; return the mean loss of each replica that is still there."""
-        data = self.shuffled()
-        n = data[0].shape[-2]
+        data, n = self.shuffled(), self.data[0].shape[-2]
         total = np.zeros(self.theta.shape[:-1])[()]
         for start in range(0, n, batch_size):
             batch = slice(start, start + batch_size)
@@ -95,7 +96,7 @@ class _Replicas:
                 self.gradient += slope
             self.before[...] = self.theta
             self.optimizer.step(self.theta, self.gradient, self.state)
-            if self.no_theta.dot(self.theta.reshape(-1)) + self.no_loss.dot(loss) != 0:  # NaN unless all is finite
+            if self.no_theta.dot(self.flat) + self.no_loss.dot(loss) != 0:  # NaN unless all is finite
                 finite = np.isfinite(loss) & np.isfinite(self.theta).all(axis=-1)
                 self._freeze(~finite.reshape(-1), number, x)
                 if not len(self.rows):
@@ -152,7 +153,7 @@ class _Replicas:
         if isinstance(self.optimizer.rate, Schedule):
             history = {name: v.reshape(len(v), -1)[:, self.rows] for name, v in self.run.history.items()}
             factor = np.broadcast_to(self.optimizer.rate.after_epoch(history), len(self.rows))
-            self.state["after_epoch"][...] = factor.reshape(self.state["after_epoch"].shape)
+            self.state["after_epoch"].reshape(-1)[...] = factor
 
 
 def train(
@@ -220,8 +221,7 @@ def train(
                 work.reschedule()
                 if best:
                     late = best.update(work.rows, table[best.stopping.monitor][epoch, work.rows], work.theta, done)
-                    messages = [best.message(row) for row in work.rows[late]]
-                    work.stop(late, "early stopping", done, messages)
+                    work.stop(late, "early stopping", done, [best.message(row) for row in work.rows[late]])
                 for callback in callbacks:
                     work.publish()
                     stops = np.broadcast_to(np.asarray(callback(run), bool), count)[work.rows]
