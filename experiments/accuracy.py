@@ -3,6 +3,7 @@
 Both answers stand beside PyTorch, JAX and scipy on the same numbers; a peer that is not installed is left out by name.
 """
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -51,10 +52,10 @@ def pytorch() -> Peer:
 
 def jax() -> Peer:
     """jax.nn, and the textbook expression where it has none."""
+    os.environ["JAX_ENABLE_X64"] = "1"  # before jax is imported
     import jax
     import jax.numpy as jnp
 
-    jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
     f = jax.nn
     functions: dict[mn.Activation, Callable[[Any], Any]] = {
         mn.Sigmoid(): f.sigmoid, mn.Tanh(): jnp.tanh, mn.ReLU(): f.relu, mn.LeakyReLU(): f.leaky_relu, mn.ELU(): f.elu,

@@ -5,8 +5,20 @@ import numpy.typing as npt
 
 from minnet.losses import Loss
 from minnet.network import Network
+from minnet.optimizers import Optimizer
 from minnet.randomness import Seed
 from minnet.settings import Array, require, require_finite
+
+
+def check_parts(network: Network, loss: Loss, optimizer: Optimizer | None, **counts: int) -> None:
+    """Raise TypeError or ValueError for what is no network, loss or optimizer, and for counts below 1."""
+    for name, part, kind in (("network", network, Network), ("loss", loss, Loss), ("optimizer", optimizer, Optimizer)):
+        if not isinstance(part, kind) and part is not None:
+            hint = f"; did you mean {part.__name__}(...)?" if isinstance(part, type) else ""
+            raise TypeError(f"{name} has to be a {kind.__name__}, got {part!r}{hint}")
+    for name, count in counts.items():
+        fits = isinstance(count, int | np.integer) and count >= 1
+        require(fits, f"{name} has to be an integer >= 1, got {count!r}")
 
 
 def checked_theta(network: Network, theta: npt.ArrayLike, seed: Seed) -> Array:
@@ -43,7 +55,10 @@ def checked_data(
     with np.errstate(over="ignore"):
         x = x.astype(theta.dtype)
     require_finite(x, f"{which}x as {theta.dtype}")
-    n_out = network(theta, x[..., :2, :]).shape[-1]  # a layer that does not fit is named here, before the first step
+    try:
+        n_out = network(theta, x[..., :2, :]).shape[-1]  # a layer that does not fit is named before the first step
+    except ValueError as error:
+        raise ValueError(f"{error}, tried with the first rows of {which}x {x.shape}") from None
     target = loss.encode(y, n_out, theta.dtype)
     require(
         target.shape[:-1] == x.shape[:-1],

@@ -5,14 +5,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from minnet.doors import checked_data, checked_theta, checked_weight
+from minnet.doors import check_parts, checked_data, checked_theta, checked_weight
 from minnet.losses import Loss
 from minnet.network import Network
 from minnet.optimizers import weights_only
 from minnet.penalties import Penalty
 from minnet.randomness import Seed
 from minnet.run import Run, Stop
-from minnet.settings import Array, require
+from minnet.settings import Array
 
 
 def lbfgs(
@@ -35,7 +35,7 @@ def lbfgs(
     ("converged"), after `iterations` ("finished"), or when no step improves any more ("no further descent"). The
     history holds "loss" after each iteration. The network runs in inference mode: dropout is off, statistics stay.
     """
-    require(iterations >= 1, f"iterations has to be >= 1, got {iterations}")
+    check_parts(network, loss, None, iterations=iterations)
     theta = checked_theta(network, network.init_theta(seed, dtype) if theta is None else theta, seed)
     data = checked_data(network, loss, theta, x, y)
     if weight is not None:

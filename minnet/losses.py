@@ -91,7 +91,7 @@ class SoftmaxCrossEntropy(Loss):
         if target.ndim < 2 or target.shape[-1] != n_out or target.dtype.kind != "f":
             raise ValueError(
                 f"{self} expects integer labels of shape (..., batch) or probabilities of shape (..., batch, {n_out}), "
-                f"got {target.dtype} of shape {target.shape}"
+                f"got {target.dtype} of shape {target.shape} (labels stored as floats: y.astype(int))"
             )
         require_finite(target, f"the target of {self}")
         if (target < 0).any() or (abs(target.sum(axis=-1) - 1) > 1e-3).any():

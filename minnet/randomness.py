@@ -31,6 +31,8 @@ class Streams:
     """
 
     def __init__(self, seed: Seed, purpose: Purpose):
+        whole = np.asarray(seed).dtype.kind in "iu" or np.size(seed) == 0  # type: ignore[arg-type]
+        require(whole, f"seed has to be an integer or a sequence of integers, got {seed!r}")
         self.single = np.ndim(seed) == 0  # type: ignore[arg-type]
         seeds = [seed] if self.single else list(seed)  # type: ignore[arg-type]
         require(len(seeds) > 0, "seed has to be an integer or a sequence of at least one, got an empty sequence")

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from minnet.doors import checked_data, checked_theta, checked_weight
+from minnet.doors import check_parts, checked_data, checked_theta, checked_weight
 from minnet.losses import Loss
 from minnet.network import Network
 from minnet.optimizers import Optimizer, weights_only
 from minnet.penalties import Penalty
+from minnet.progress import counted
 from minnet.randomness import Seed, Streams
 from minnet.run import DivergenceError, Run, Stop
 from minnet.schedules import Schedule
@@ -185,8 +186,7 @@ def train(
     Raises ValueError for data that does not fit, and DivergenceError when a single network diverges; replicas that
     diverge are frozen at their last finite theta and recorded, and the others go on.
     """
-    for name, count in (("epochs", epochs), ("batch_size", batch_size)):
-        require(count == int(count) and count >= 1, f"{name} has to be an integer >= 1, got {count}")
+    check_parts(network, loss, optimizer, epochs=epochs, batch_size=batch_size)
     theta = checked_theta(network, network.init_theta(seed, dtype) if theta is None else theta, seed)
     data = checked_data(network, loss, theta, x, y)
     if weight is not None:
@@ -209,7 +209,7 @@ def train(
     with np.errstate(all="ignore"):
         try:
             record(0)
-            for epoch in _counted(epochs, progress):
+            for epoch in counted(epochs) if progress else range(epochs):
                 values = [work.epoch(epoch, batch_size)]
                 if not len(work.rows):
                     break
@@ -237,14 +237,3 @@ def train(
     if theta.ndim == 1 and run.stops[0].reason == "diverged":
         raise DivergenceError(run.stops[0].message, run)
     return run
-
-
-def _counted(epochs: int, progress: bool) -> Iterable[int]:
-    """The epochs, with a progress bar on a terminal if asked for."""
-    if not progress:
-        return range(epochs)
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    return track(range(epochs), "training", console=console, disable=not console.is_terminal, transient=True)

@@ -105,7 +105,7 @@ def test_every_public_activation_passes(cls: type) -> None:
         activation = ACTIVATIONS.get(cls.__name__) or cls()
     except TypeError:
         example(cls, ACTIVATIONS, "ACTIVATIONS")
-    check_activation(activation)
+    check_activation(activation, strict=True)
 
 
 @pytest.mark.parametrize("cls", public(Loss))

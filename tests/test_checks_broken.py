@@ -964,7 +964,7 @@ def test_broken_layers(cls: Any, arguments: Any, fault: str) -> None:
 
 @pytest.mark.parametrize(("cls", "arguments", "fault"), CASES["activation"])
 def test_broken_activations(cls: Any, arguments: Any, fault: str) -> None:
-    faults = faults_of(lambda: check_activation(cls(*arguments)))
+    faults = faults_of(lambda: check_activation(cls(*arguments), strict=True))
     assert named(faults, fault), "\n".join(faults)
 
 

@@ -14,6 +14,7 @@ PACKAGE = Path(minnet.__file__).parent
 FLOORS = {
     "settings": 0,
     "products": 1,
+    "progress": 0,
     "randomness": 1,
     "initializers": 1,
     "schedules": 1,
@@ -57,7 +58,8 @@ FLOORS = {
     "lab.compare": 8,
     "lab.plots": 9,
 }
-# What a plain call of train() runs through, in reading order; penalties, early stopping and schedules are asked for.
+# What a plain call of train() runs through, in reading order; what has to be asked for (penalties, early stopping,
+# schedules, a progress bar) is not counted.
 TRAINING_PATH = (
     "settings",
     "randomness",

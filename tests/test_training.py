@@ -216,7 +216,7 @@ X, Y = data(0)
         (
             {"x": np.zeros((75, 3))},
             ValueError,
-            r"layer 0: Dense\(2, 8\) expects 2 input features, got x of shape \(2, 3\)",
+            r"layer 0: Dense\(2, 8\) expects 2 input features, got x of shape \(2, 3\), .* x \(75, 3\)",
         ),
         (
             {"network": Network(Dense(2, 8), Dense(9, 2))},
@@ -239,6 +239,12 @@ X, Y = data(0)
         ({"loss": mse}, ValueError, r"MeanSquaredError\(\) expects targets of shape \(..., batch, 2\), got \(75,\)"),
         ({"batch_size": 0}, ValueError, r"batch_size has to be an integer >= 1, got 0"),
         ({"epochs": 1.5}, ValueError, r"epochs has to be an integer >= 1, got 1.5"),
+        ({"seed": None}, ValueError, r"seed has to be an integer or a sequence of integers, got None"),
+        ({"seed": "abc"}, ValueError, r"seed has to be an integer or a sequence of integers, got 'abc'"),
+        ({"batch_size": "32"}, ValueError, r"batch_size has to be an integer >= 1, got '32'"),
+        ({"optimizer": SGD}, TypeError, r"optimizer has to be a Optimizer, got .*; did you mean SGD\(...\)\?"),
+        ({"loss": "mse"}, TypeError, r"loss has to be a Loss, got 'mse'"),
+        ({"network": Dense(2, 2)}, TypeError, r"network has to be a Network, got Dense\(2, 2\)"),
         ({"seed": -1}, ValueError, r"a seed has to be an integer >= 0, got -1"),
         ({"seed": []}, ValueError, r"at least one"),
         (
