@@ -199,6 +199,12 @@ def test_a_batch_larger_than_the_data_is_one_full_batch():
     np.testing.assert_allclose(run.theta, theta - 0.5 * gradient, rtol=1e-12)
 
 
+def test_the_progress_bar_is_silent_when_piped(capfd):
+    run = fit(1, 0.1, *data(0), epochs=3, progress=True)
+    assert run.stops[0].epoch == 3
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_run_prints_readably():
     text = repr(fit([1, 2, 3], (0.1, 1e200, 0.2), *data(0), validation=data(1)))
     assert text.startswith("Run of 3 replicas of Network(Dense(2, 8), Tanh(), ")
