@@ -40,9 +40,15 @@ FLOORS = {
     "checks.losses": 5,
     "checks.optimizers": 5,
     "checks.activations": 6,
-    "lab.datasets": 7,
-    "lab.statistics": 7,
+    "lab.datasets": 5,
+    "lab.statistics": 5,
+    "lab.conditions": 5,
+    "lab.work": 5,
+    "lab.manifest": 6,
+    "lab.summary": 6,
+    "lab.trials": 7,
     "lab.compare": 8,
+    "lab.controls": 9,
     "lab.plots": 9,
 }
 # What a plain call of train() runs through, in reading order; penalties, early stopping and schedules are asked for.
