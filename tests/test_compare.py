@@ -25,7 +25,7 @@ from minnet import (
     he_normal,
     train,
 )
-from minnet.lab.compare import ADAPTIVE_RATES, RATES, compare
+from minnet.lab.compare import ADAPTIVE_RATES, RATES, compare, in_pieces
 from minnet.lab.conditions import activation, conditions, initialiser, mlp, optimizer, with_rate
 from minnet.lab.controls import null_control, positive_control
 from minnet.lab.datasets import Dataset, Split, dataset
@@ -243,6 +243,20 @@ def test_one_column_of_targets_may_come_flat():
 
     trial = Trial(mlp(Tanh(), 1, (4,), 1), SGD(1.0), (0.1,), Flat(), (0, 1), 2, 16)
     assert np.isfinite(trial()["test_score"]).all()
+
+
+def test_large_data_are_trained_in_smaller_pieces_with_the_same_outcome(found, monkeypatch):
+    assert in_pieces([1.0, 2.0, 3.0], range(4), 8) == [((1, 2), (0, 1, 2, 3)), ((3,), (0, 1, 2, 3))]
+    assert in_pieces([1.0, 2.0], range(3), 5) == [((1,), (0, 1, 2)), ((2,), (0, 1, 2))]
+    assert in_pieces([1.0], range(3), 2) == [((1,), (0, 1)), ((1,), (2,))]
+    assert in_pieces([1.0], range(2), 0) == [((1,), (0,)), ((1,), (1,))]
+    monkeypatch.setattr("minnet.lab.compare.LARGEST", 3000 * 2)  # a seed has 2,160 numbers
+    again = compare({"linear": Identity(), "relu": ReLU()}, DATA, initialisers=["recommended"], **SMALL)
+    assert again.manifest["pieces"]["trained"] > 2 * found.manifest["pieces"]["trained"]
+    pd.testing.assert_frame_equal(again.runs, found.runs, rtol=1e-3, atol=2 / 300)
+    for name in found.curves:
+        pd.testing.assert_frame_equal(again.curves[name], found.curves[name], atol=2 / 300)
+        np.testing.assert_allclose(again.examples[name][1], found.examples[name][1], rtol=1e-2, atol=1e-3)
 
 
 def test_own_seeds_change_weights_and_order_but_not_the_data():

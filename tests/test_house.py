@@ -47,6 +47,7 @@ FLOORS = {
     "lab.manifest": 6,
     "lab.summary": 6,
     "lab.trials": 7,
+    "lab.comparison": 7,
     "lab.compare": 8,
     "lab.controls": 9,
     "lab.plots": 9,

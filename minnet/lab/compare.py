@@ -3,7 +3,6 @@
 Seed k fixes the data, the batch order and the base draws of the weights, for every condition alike.
 """
 
-import json
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -16,14 +15,14 @@ import numpy as np
 import pandas as pd
 
 from minnet.initializers import Initializer
+from minnet.lab.comparison import Comparison
 from minnet.lab.conditions import RECOMMENDED, SAME, Condition, Part, activation, conditions, is_sgd, mlp
-from minnet.lab.datasets import Dataset, Split
+from minnet.lab.datasets import Dataset
 from minnet.lab.manifest import command, data_hash, engine_hash, versions
 from minnet.lab.statistics import all_pairs
-from minnet.lab.summary import POINT, best_rates, beyond, limit, summary
+from minnet.lab.summary import best_rates, beyond, summary
 from minnet.lab.trials import Outcome, Trial
 from minnet.lab.work import Store, work_out
-from minnet.network import Network
 from minnet.optimizers import Optimizer
 from minnet.settings import Array, require
 
@@ -32,99 +31,8 @@ __all__ = ["ADAPTIVE_RATES", "RATES", "Comparison", "activation", "compare", "ml
 RATES = tuple(float(f"{10.0**e:.2g}") for e in np.arange(-2, 1.25, 0.5))  # 0.01 to 10
 ADAPTIVE_RATES = tuple(float(f"{10.0**e:.2g}") for e in np.arange(-4, -0.75, 0.5))  # 0.0001 to 0.1
 
+LARGEST = 2**26  # numbers of data held at once by one piece of work: 268 MB in float32
 MEASURED = ("diverged", "validation_score", "validation_loss", "test_score", "message")
-
-
-@dataclass
-class Comparison:
-    """What a comparison found.
-
-    `runs` has one row a run: condition, activation, initialiser, optimizer, phase ("tuning" or "test"), rate, seed,
-    diverged, validation_score, validation_loss, test_score, message (why it diverged). `table` has one row a condition,
-    `pairs` one a pair of them (statistics.all_pairs). `curves` maps a condition to the test score of its test runs at
-    its own best rate over the epochs (a row an epoch, a column a seed), which decides nothing; `examples` maps it to
-    the network, theta and Split of the first of them. `manifest` is plain JSON: what it takes to have it all again.
-    """
-
-    data: Dataset
-    runs: pd.DataFrame
-    table: pd.DataFrame
-    pairs: pd.DataFrame
-    curves: dict[str, pd.DataFrame]
-    examples: dict[str, tuple[Network, Array, Split]]
-    manifest: dict[str, Any]
-
-    @property
-    def shared_rate(self) -> float:
-        """The learning rate that all were also tested at (the first optimizer's, if there are several)."""
-        return float(self.table.shared_rate.iloc[0])
-
-    def show(self, score: float) -> str:
-        """A score as it is quoted: an accuracy in per cent, R² as it is."""
-        return f"{score:.1%}" if self.data.task == "classification" else f"{score:.3f}"
-
-    def verdict(self) -> str:
-        """The numbers in words: who passes the best straight line, who is best, and who cannot be told from it."""
-        least, name = limit(self.data)
-        table, limited = self.table, f"{name} ({self.show(least)})"
-        above = [f"{act} ({self.show(row.score)})" for act, row in table[table.low > least].iterrows()]
-        level = [f"{act} ({self.show(row.score)})" for act, row in table[~(table.low > least)].iterrows()]
-        parts = []
-        if above:
-            parts.append(f"{_listed(above)} {'passes' if len(above) == 1 else 'pass'} {limited}")
-        if level:
-            parts.append(f"{_listed(level)} {'does' if len(level) == 1 else 'do'} not pass {limited}")
-        text = f"On {self.data.name}, each at its own best learning rate, {'; '.join(parts)}."
-        if len(table) > 1:
-            best = str(table.score.idxmax())
-            level = [name for name in table.index if name != best and not self._differ(best, name)]
-            text += f" The highest mean is that of {best}; "
-            text += (
-                f"no detectable difference from {_listed(level)}." if level else "every other one is detectably lower."
-            )
-        wronged = [
-            f"{act} ({self.show(row.shared_score)} instead of {self.show(row.score)})"
-            for act, row in table[table.shared_score < table.low - POINT].iterrows()
-        ]
-        if wronged:
-            text += f" A comparison at one shared rate, {self.shared_rate:g}, would have wronged {_listed(wronged)}."
-        return text
-
-    def _differ(self, a: str, b: str) -> bool:
-        pair = self.pairs[self.pairs.a.isin([a, b]) & self.pairs.b.isin([a, b])]
-        return bool((pair.verdict != "no detectable difference").any())
-
-    def rankings(self) -> str:
-        """The order in which all stand at one shared learning rate, and each at its own best one: two lines."""
-        lines = []
-        for title, score, rate in (
-            ("All at one shared rate", "shared_score", "shared_rate"),
-            ("Each at its own best rate", "score", "rate"),
-        ):
-            table = self.table.sort_values(score, ascending=False, kind="stable")
-            places = table[score].rank(ascending=False, method="min").astype(int)
-            told = [f"{places[n]}. {n} {self.show(row[score])} (rate {row[rate]:g})" for n, row in table.iterrows()]
-            lines.append(f"{title}: {', '.join(told)}.")
-        return "\n".join(lines)
-
-    def save(self, folder: Path) -> list[Path]:
-        """Write runs, table and pairs as CSV and the manifest as JSON, each beside and renamed; return the paths."""
-        texts = {
-            "runs.csv": self.runs.to_csv(index=False),
-            "table.csv": self.table.to_csv(),
-            "pairs.csv": self.pairs.to_csv(index=False),
-            "manifest.json": json.dumps(self.manifest, indent=2, ensure_ascii=False) + "\n",
-        }
-        paths = [folder / f"{self.data.name}_{name}" for name in texts]
-        for path, text in zip(paths, texts.values(), strict=True):
-            beside = path.with_name(f"{path.name}.part")
-            beside.write_text(text, encoding="utf-8")
-            beside.replace(path)
-        return paths
-
-
-def _listed(items: Sequence[str]) -> str:
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
 
 
 def compare(
@@ -174,32 +82,29 @@ def compare(
         data, data_hash(data, first_seed), Store(Path(out) / "trained" if out else None, fresh), jobs, cluster, watch
     )
 
-    def trial(condition: Condition, rates: Iterable[float], seeds: range) -> Trial:
-        return Trial(condition.network, condition.method, tuple(sorted(set(rates))), data, tuple(seeds), epochs,
-                     batch_size, condition.offset, curves=seeds is test)  # fmt: skip
+    size = sum(part.size for part in data.split(first_seed))
+
+    def trials(condition: Condition, rates: Iterable[float], seeds: range) -> list[Trial]:
+        pieces = in_pieces(sorted(set(rates)), seeds, LARGEST // size)
+        return [Trial(condition.network, condition.method, some, data, of, epochs, batch_size, condition.offset,
+                      curves=seeds is test) for some, of in pieces]  # fmt: skip
 
     methods = {c.optimizer: c.method for c in grid}
     todo = {name: fixed or list(RATES if is_sgd(method) else ADAPTIVE_RATES) for name, method in methods.items()}
     tried: dict[str, list[float]] = {name: [] for name in methods}
     while any(todo.values()):
-        work.do(
-            {(c, "tuning"): [trial(c, some, tuning) for some in _in_pairs(todo[c.optimizer])] for c in grid}, len(grid)
-        )
+        work.do({(c, "tuning"): trials(c, todo[c.optimizer], tuning) for c in grid}, len(grid))
         best = best_rates(work.runs())
         tried = {name: sorted(tried[name] + todo[name]) for name in methods}
         todo = {name: beyond(tried[name], (best[c.name] for c in grid if c.optimizer == name)) for name in methods}
     best = {c.name: best[c.name] for c in grid}
     shared = {c.name: shared_rate or (0.1 if is_sgd(c.method) else 0.001) for c in grid}
-    work.do({(c, "test"): [trial(c, [best[c.name], shared[c.name]], test)] for c in grid})
+    work.do({(c, "test"): trials(c, (best[c.name], shared[c.name]), test) for c in grid})
 
     curves, examples, first = {}, {}, data.split(test[0])
     for c in grid:
-        (tested,) = work.trials[c, "test"]
-        outcome, at = work.outcome(tested), tested.rates.index(best[c.name])
-        columns = pd.Index(test, name="seed")
-        own = outcome["curve"][:, at * seeds : (at + 1) * seeds]
-        curves[c.name] = pd.DataFrame(own, pd.Index(outcome["epoch"], name="epoch"), columns)
-        examples[c.name] = c.network, outcome["theta"][at], first
+        curves[c.name], theta = work.at_rate(c, best[c.name])
+        examples[c.name] = c.network, theta, first
     runs = work.runs()
     table, scores = summary(runs, best, shared, data)
     manifest = {
@@ -220,9 +125,20 @@ def compare(
     return Comparison(data, runs, table, all_pairs(scores), curves, examples, manifest)
 
 
-def _in_pairs(rates: Sequence[float]) -> list[Sequence[float]]:
-    """What is trained at once: one rate at a time would take a third longer, more would make the pieces coarse."""
-    return [rates[i : i + 2] for i in range(0, len(rates), 2)]
+def in_pieces(
+    rates: Sequence[float], seeds: Sequence[int], most: int
+) -> list[tuple[tuple[float, ...], tuple[int, ...]]]:
+    """What is trained at once, at most `most` replicas if that is possible: all seeds at two rates, or parts of that.
+
+    One rate at a time would take a third longer; more than two would make the pieces coarse.
+    """
+    n_rates = 2 if most >= 2 * len(seeds) else 1
+    n_seeds = max(1, min(len(seeds), most // n_rates))
+    return [
+        (tuple(rates[i : i + n_rates]), tuple(seeds[j : j + n_seeds]))
+        for i in range(0, len(rates), n_rates)
+        for j in range(0, len(seeds), n_seeds)
+    ]
 
 
 @dataclass
@@ -253,15 +169,32 @@ class _Work:
         assert found is not None
         return found
 
+    def at_rate(self, condition: Condition, rate: float) -> tuple[pd.DataFrame, Array]:
+        """Of the test at this rate: the test score (a row an epoch, a column a seed), and the first seed's theta."""
+        curves, thetas = [], []
+        for trial in self.trials[condition, "test"]:
+            if rate in trial.rates:
+                outcome, at, n = self.outcome(trial), trial.rates.index(rate), len(trial.seeds)
+                epoch, seed = pd.Index(outcome["epoch"], name="epoch"), pd.Index(trial.seeds, name="seed")
+                curves.append(pd.DataFrame(outcome["curve"][:, at * n : (at + 1) * n], epoch, seed))
+                thetas.append(outcome["theta"][at])
+        return pd.concat(curves, axis=1), thetas[0]
+
     def runs(self) -> pd.DataFrame:
         """One row a run, in an order that does not depend on when each was done."""
         frames = []
-        for (condition, phase), batch in self.trials.items():
-            for trial in sorted(batch, key=lambda trial: trial.rates):
-                names = {"condition": condition.name, "activation": condition.activation,
-                         "initialiser": condition.initialiser, "optimizer": condition.optimizer}  # fmt: skip
-                outcome = self.outcome(trial)
-                rate, seed = np.repeat(trial.rates, len(trial.seeds)), np.tile(trial.seeds, len(trial.rates))
-                frames.append(pd.DataFrame({**names, "phase": phase, "rate": rate, "seed": seed,
-                                            **{column: outcome[column] for column in MEASURED}}))  # fmt: skip
+        for (c, phase), batch in self.trials.items():
+            names = {"condition": c.name, "activation": c.activation, "initialiser": c.initialiser}
+            rows = [
+                pd.DataFrame({
+                    **names,
+                    "optimizer": c.optimizer,
+                    "phase": phase,
+                    "rate": np.repeat(trial.rates, len(trial.seeds)),
+                    "seed": np.tile(trial.seeds, len(trial.rates)),
+                    **{column: self.outcome(trial)[column] for column in MEASURED},
+                })
+                for trial in batch
+            ]  # fmt: skip
+            frames.append(pd.concat(rows).sort_values(["rate", "seed"]))
         return pd.concat(frames, ignore_index=True)
