@@ -109,7 +109,7 @@ def compare(
     table, scores = summary(runs, best, shared, data)
     manifest = {
         "command": command(),
-        "versions": versions(),
+        "versions": dict(versions()),
         "engine": engine_hash(),
         "data": {"name": data.name, "task": data.task, "n_in": data.n_in, "n_out": data.n_out, "hash": work.data_hash},
         "seeds": {"tuning": [tuning.start, tuning.stop - 1], "test": [test.start, test.stop - 1]},

@@ -22,6 +22,7 @@ from minnet.lab.datasets import Dataset
 _SESSION = uuid4().hex
 
 
+@cache
 def versions() -> dict[str, str]:
     """Of Python and of the packages whose numbers these are."""
     packages = ("numpy", "scipy", "pandas", "scikit-learn", "joblib")

@@ -55,7 +55,7 @@ class Trial:
 
         def watch(run: Run) -> None:
             epoch = len(run.history["loss"])
-            if self.curves and (epoch % -(-self.epochs // 40) == 0 or epoch in (1, self.epochs)):
+            if epoch % -(-self.epochs // 40) == 0 or epoch in (1, self.epochs):
                 curve[epoch] = self._scored(run, x_test, y_test)[1]
 
         with threadpool_limits(1):
@@ -68,7 +68,7 @@ class Trial:
                 epochs=self.epochs,
                 batch_size=self.batch_size,
                 seed=np.tile(self.seeds, len(self.rates)) + self.offset,
-                callbacks=[watch],
+                callbacks=[watch] if self.curves else [],
             )
             loss, score = self._scored(run, x_val, y_val)
             _, test_score = self._scored(run, x_test, y_test)
