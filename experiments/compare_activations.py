@@ -6,11 +6,17 @@ Beside it stands the best that any straight line could do on those test points, 
 activations, however deep, can pass it.
 
     python experiments/compare_activations.py --data circles --activations identity,tanh,gelu --hidden 8,8
+    python experiments/compare_activations.py --initialisers recommended,same --optimizers sgd,adam
+    python experiments/compare_activations.py --control null --repeats 100 --seeds 10 --epochs 50
 """
 
+import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich import box
@@ -18,58 +24,92 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from minnet.lab.compare import Comparison, activation, compare
-from minnet.lab.datasets import DATASETS, dataset
+from minnet.lab.compare import Comparison, compare
+from minnet.lab.conditions import activation
+from minnet.lab.controls import KNOWN_TO_BEND, null_control, positive_control
+from minnet.lab.datasets import DATASETS, Dataset, dataset
 from minnet.settings import require
 
-EPILOG = f"Data sets: {', '.join(DATASETS)}."
+EPILOG = f"Data sets: {', '.join(DATASETS)}. An activation of your own: package.module:NAME."
+
+
+class Control(StrEnum):
+    """Two comparisons whose outcome is known beforehand."""
+
+    NULL = "null"
+    POSITIVE = "positive"
 
 
 def main(
     data: Annotated[str, typer.Option(help="data set")] = "moons",
     activations: Annotated[str, typer.Option(help="names, separated by commas")] = "identity,sigmoid,tanh,relu",
     hidden: Annotated[str, typer.Option(help="sizes of the hidden layers")] = "16,16",
+    initialisers: Annotated[str, typer.Option(help="recommended: each one's own; same: one for all")] = "recommended",
+    optimizers: Annotated[str, typer.Option(help="names, separated by commas")] = "sgd",
+    rates: Annotated[str, typer.Option(help="learning rates to try: auto, or some separated by commas")] = "auto",
+    shared_rate: Annotated[float | None, typer.Option(help="the rate that all are tested at too")] = None,
     seeds: Annotated[int, typer.Option(help="seeds for tuning, and as many fresh ones for the test")] = 20,
     epochs: Annotated[int, typer.Option(help="passes over the training data")] = 200,
-    out: Annotated[Path, typer.Option(help="folder for figures and CSV")] = Path("results"),
+    batch_size: Annotated[int, typer.Option(help="samples in a step")] = 32,
+    out: Annotated[Path, typer.Option(help="folder for figures, CSV and what was trained")] = Path("results"),
+    fresh: Annotated[bool, typer.Option("--fresh", help="train anew what the folder already holds")] = False,
+    jobs: Annotated[int, typer.Option(help="cores; -1: all")] = -1,
+    cluster: Annotated[str | None, typer.Option(help="address of a Dask scheduler, tcp://...")] = None,
+    control: Annotated[Control | None, typer.Option(help="run a control of the comparison itself")] = None,
+    repeats: Annotated[int, typer.Option(help="of a control")] = 100,
 ) -> None:
     """Compare activation functions fairly, each at its own best learning rate."""
+    sys.path.insert(0, os.getcwd())  # where package.module:NAME is looked for first
     try:
-        chosen = {act if act != "identity" else "linear-only": activation(act) for act in _words(activations)}
-        require(len(chosen) > 0, f"--activations expects at least one activation, got {activations!r}")
-        sizes = [_size(size) for size in _words(hidden)]
-        for name, count, least in (("seeds", seeds, 2), ("epochs", epochs, 1)):
+        counts = {"seeds": (seeds, 2), "epochs": (epochs, 1), "batch-size": (batch_size, 1), "repeats": (repeats, 1)}
+        for name, (count, least) in counts.items():
             require(count >= least, f"--{name} expects at least {least}, got {count}")
+        require(jobs == -1 or jobs >= 1, f"--jobs expects -1 (all cores) or at least 1, got {jobs}")
+        chosen = {act if act.lower() != "identity" else "linear-only": activation(act) for act in _words(activations)}
+        require(len(chosen) > 0, f"--activations expects at least one activation, got {activations!r}")
         source = dataset(data)
+        settings: dict[str, Any] = {
+            "hidden": [_size(size) for size in _words(hidden)],
+            "rates": "auto" if rates == "auto" else [_rate(rate) for rate in _words(rates)],
+            "shared_rate": shared_rate,
+            "seeds": seeds,
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "jobs": jobs,
+        }
+        if control is not None:
+            run_control(control, source, repeats, settings)
+            return
         out.mkdir(parents=True, exist_ok=True)
-    except ValueError as error:
+        settings |= {"initialisers": _words(initialisers), "optimizers": _words(optimizers)}
+        with _progress(f"training on {data}") as watch:
+            found = compare(chosen, source, **settings, cluster=cluster, out=out, fresh=fresh, watch=watch)
+    except (ValueError, TimeoutError) as error:  # the latter: a cluster without workers
         raise typer.BadParameter(str(error)) from None
     except OSError as error:
         raise typer.BadParameter(f"--out has to be a folder that can be written: {error}") from None
+    print_table(found)
+    print(found.rankings(), found.verdict(), sep="\n\n")
+    files = found.save(out)
+    layers = "-".join(map(str, (source.n_in, *settings["hidden"], source.n_out)))
+    figures = draw(found, out, f"{layers}, {epochs} epochs, {seeds} seeds")
+    print(f"\nEvery run, the table, all pairs, and what it takes to have them again: {', '.join(map(str, files))}.")
+    print(f"Figures: {', '.join(map(str, figures))}.")
+    if taken := found.manifest["pieces"]["found"]:
+        print(f"{taken} pieces of work were taken from {out / 'trained'}; --fresh trains them anew.", file=sys.stderr)
+
+
+@contextmanager
+def _progress(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal, nothing when piped."""
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(f"training on {data}", total=None)
-        found = compare(
-            chosen,
-            source,
-            hidden=sizes,
-            seeds=seeds,
-            epochs=epochs,
-            watch=lambda done, total: bar.update(task, completed=done, total=total),
-        )
-    print_table(found)
-    print(found.verdict())
-    found.runs.to_csv(out / f"{data}_runs.csv", index=False)
-    names = draw(
-        found,
-        out,
-        f"{'-'.join(map(str, (source.n_in, *sizes, source.n_classes)))}, {epochs} epochs, plain SGD, {seeds} seeds",
-    )
-    print(f"Every run: {out / f'{data}_runs.csv'}. Figures: {', '.join(map(str, names))}.")
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.lower().split(",") if word.strip()]
+    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def _size(text: str) -> int:
@@ -78,38 +118,70 @@ def _size(text: str) -> int:
     return int(text)
 
 
+def _rate(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(
+            f"--rates expects auto, or numbers separated by commas, such as 0.01,0.1; got {text!r}"
+        ) from None
+
+
+def run_control(control: Control, source: Dataset, repeats: int, settings: dict[str, Any]) -> None:
+    """Repeat a comparison whose outcome is known, and count how often that was the verdict."""
+    with _progress(f"{control} control") as watch:
+        if control == Control.NULL:
+            expected, told = "no detectable difference", "ReLU against ReLU, the copy with weights and order of its own"
+            pairs = null_control(source, repeats, **settings, watch=watch)
+        else:
+            expected, told = "relu better", "linear-only against ReLU"
+            pairs = positive_control(map(dataset, KNOWN_TO_BEND), repeats, **settings, watch=watch)
+    print(f"The {control} control: {told}, {settings['seeds']} seeds, {settings['epochs']} epochs.")
+    for name, group in pairs.groupby("data", sort=False):
+        right = (group.verdict == expected).sum()
+        low, high = 100 * group.difference.min(), 100 * group.difference.max()
+        print(f'{name}: "{expected}" in {right} of {len(group)} repeats; differences {low:+.1f} to {high:+.1f} points.')
+
+
 def print_table(found: Comparison) -> None:
     """The results on the fresh seeds, and what a straight line can do."""
     seeds = found.runs[found.runs.phase == "test"].seed.nunique()
+    what = "Test accuracy" if found.data.task == "classification" else "Test R²"
     table = Table(
-        title=f"Test accuracy on {found.data.name}, {seeds} fresh seeds",
+        title=f"{what} on {found.data.name}, {seeds} fresh seeds",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         collapse_padding=True,
     )
     table.add_column("activation", no_wrap=True)
-    for heading in ("own rate", "accuracy", "95 % interval", "worst", "failed", f"at rate {found.shared_rate:g}"):
+    headings = "rate", "good rates", "mean", "95 % interval", "worst", "failed", f"at {found.shared_rate:g}"
+    for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     for act, row in found.table.iterrows():
-        interval = f"{row.low:.1%} to {min(row.high, 1):.1%}"
-        accuracies = (
-            f"{row.accuracy:.1%}",
-            interval,
-            f"{row.worst:.1%}",
+        table.add_row(
+            act,
+            f"{row.rate:.3g}",
+            f"{row.window_low:.3g}-{row.window_high:.3g}",
+            found.show(row.score),
+            f"{found.show(row.low)} to {found.show(min(row.high, 1))}",
+            found.show(row.worst),
             f"{row.failed:.0%}",
-            f"{row.shared_accuracy:.1%}",
+            found.show(row.shared_score),
         )
-        table.add_row(act, f"{row.rate:.3g}", *accuracies)
     if found.data.ceiling is not None:
         table.add_section()
-        table.add_row("best line", "", f"{found.data.ceiling:.1%}", "exact")
-    Console().print(table)
-    limit = "the best straight line" if found.data.ceiling is not None else "always guessing the most frequent class"
+        table.add_row("best line", "", "", f"{found.data.ceiling:.1%}", "exact")
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=110)
+    console.print(table)
+    least = "the best straight line" if found.data.ceiling is not None else "guessing"
     if found.data.ceiling is not None:
         print("Best line: the best that any straight line can do on the same test points, computed.")
-    print("Own rate: the learning rate best on validation data. Interval: Student's t for the mean over seeds.")
-    print(f"Worst: the worst seed. Failed: seeds that diverged, or did no better than {limit} plus one point.")
-    print(f"At rate {found.shared_rate:g}: mean accuracy if all had to share that rate.\n")
+    print("Rate: the learning rate best on validation data. Good rates: within one point of it there.")
+    print("Interval: Student's t for the mean over seeds. Worst: the worst seed.")
+    print(f"Failed: seeds that diverged, or did no better than {least} plus one point.")
+    print(f"At {found.shared_rate:g}: the mean if all had to share that learning rate.\n")
 
 
 def draw(found: Comparison, out: Path, setting: str) -> list[Path]:
@@ -130,7 +202,7 @@ def draw(found: Comparison, out: Path, setting: str) -> list[Path]:
         figure.savefig(paths[-1], dpi=120)
         plt.close(figure)
 
-    if found.data.n_in == 2:
+    if found.data.n_in == 2 and found.data.task == "classification":
         columns = min(4, len(found.examples))
         rows = -(-len(found.examples) // columns)
         figure, axes = plt.subplots(rows, columns, figsize=(3.2 * columns, 3.3 * rows + 0.5), squeeze=False,

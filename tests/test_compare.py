@@ -1,27 +1,62 @@
 """The comparison: the linear ceiling holds on the same points, numbers repeat, the protocol is kept."""
 
-import numpy as np
-import pytest
-from scipy import stats
+import json
+from dataclasses import dataclass
 
-from minnet import Identity, ReLU, Tanh
-from minnet.lab.compare import _best_rates, _beyond, activation, compare
-from minnet.lab.datasets import dataset
-from minnet.lab.statistics import mean_interval
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import rankdata
+
+from minnet import (
+    SGD,
+    Activation,
+    Adam,
+    Clipped,
+    CosineDecay,
+    Dense,
+    Identity,
+    Network,
+    ReLU,
+    Residual,
+    Sigmoid,
+    Tanh,
+    WarmUp,
+    he_normal,
+    train,
+)
+from minnet.lab.compare import ADAPTIVE_RATES, RATES, compare, in_pieces
+from minnet.lab.conditions import activation, conditions, initialiser, mlp, optimizer, with_rate
+from minnet.lab.controls import null_control, positive_control
+from minnet.lab.datasets import Dataset, Split, dataset
+from minnet.lab.summary import best_rates, beyond, window
+from minnet.lab.trials import Trial
 
 DATA = dataset("moons", n_train=120, n_test=300)
+SMALL = {"hidden": (8,), "seeds": 3, "epochs": 30, "jobs": 1}
 
 
 @pytest.fixture(scope="module")
 def found():
-    return compare({"linear": Identity(), "relu": ReLU()}, DATA, hidden=(8,), seeds=3, epochs=30, jobs=1)
+    return compare({"linear": Identity(), "relu": ReLU()}, DATA, initialisers=["recommended"], **SMALL)
+
+
+@pytest.fixture(scope="module")
+def grid():
+    activations = {"tanh": "tanh", "relu": "relu", "whole": whole}
+    return compare(activations, DATA, optimizers=["sgd", "adam"], hidden=(8,), seeds=2, epochs=5, jobs=1)
+
+
+def whole(n_in, n_out):
+    """A network of the user's own."""
+    return Network(Dense(n_in, 6), Tanh(), Residual(Network(Dense(6, 6), Tanh())), Dense(6, n_out))
 
 
 def test_no_linear_network_passes_the_best_half_plane_of_its_test_points(found):
     linear = found.runs[found.runs.activation == "linear"]
     assert len(linear) >= 3 * 7
-    assert (linear.test_accuracy <= DATA.ceiling + 1e-12).all()
-    assert found.table.accuracy["relu"] > DATA.ceiling
+    assert (linear.test_score <= DATA.ceiling + 1e-12).all()
+    assert found.table.score["relu"] > DATA.ceiling
 
 
 def test_rates_are_chosen_on_validation_data_and_tested_on_fresh_seeds(found):
@@ -30,75 +65,283 @@ def test_rates_are_chosen_on_validation_data_and_tested_on_fresh_seeds(found):
     assert set(test.seed) == {3, 4, 5}
     assert tuning.rate.nunique() >= 7
     for name in ("linear", "relu"):
-        means = tuning[tuning.activation == name].groupby("rate").validation_accuracy.mean()
-        assert means[found.table.rate[name]] == means.max()
-        assert found.table.rate[name] not in (tuning.rate.min(), tuning.rate.max())
-        own = test[(test.activation == name) & (test.rate == found.table.rate[name])]
-        assert found.table.accuracy[name] == pytest.approx(own.test_accuracy.mean())
-        assert found.table.worst[name] == own.test_accuracy.min()
-        shared = test[(test.activation == name) & (test.rate == 0.1)]
-        assert found.table.shared_accuracy[name] == pytest.approx(shared.test_accuracy.mean())
+        means = tuning[tuning.condition == name].groupby("rate").validation_score.mean()
+        row = found.table.loc[name]
+        assert means[row.rate] == means.max()
+        assert row.rate not in (tuning.rate.min(), tuning.rate.max())
+        assert {row.window_low, row.rate, row.window_high} <= set(means[means >= means.max() - 0.01].index)
+        assert row.window == pytest.approx(np.log10(row.window_high / row.window_low))
+        own = test[(test.condition == name) & (test.rate == row.rate)]
+        assert row.score == pytest.approx(own.test_score.mean())
+        assert row.worst == own.test_score.min()
+        assert row.failed == (own.test_score <= DATA.ceiling + 0.01).mean()
+        shared = test[(test.condition == name) & (test.rate == 0.1)]
+        assert row.shared_score == pytest.approx(shared.test_score.mean())
+    assert found.table.loc["linear", "failed"] == 1
 
 
 def test_the_same_call_gives_the_same_numbers_on_one_core_and_on_two(found):
-    again = compare({"linear": Identity(), "relu": ReLU()}, DATA, hidden=(8,), seeds=3, epochs=30, jobs=2)
-    order = ["phase", "activation", "rate", "seed"]
-    one, two = (runs.sort_values(order).reset_index(drop=True) for runs in (found.runs, again.runs))
-    assert one.equals(two)
+    again = compare({"linear": Identity(), "relu": ReLU()}, DATA, initialisers=["recommended"], **SMALL | {"jobs": 2})
+    pd.testing.assert_frame_equal(found.runs, again.runs, check_exact=True)
+    pd.testing.assert_frame_equal(found.table, again.table, check_exact=True)
+
+
+def test_the_numbers_are_those_of_train(found):
+    row = found.runs[(found.runs.condition == "relu") & (found.runs.rate == 0.32) & (found.runs.phase == "tuning")]
+    split = DATA.splits(range(3))
+    network = mlp(ReLU(), 2, (8,), 2)
+    from minnet import softmax_cross_entropy
+
+    run = train(network, softmax_cross_entropy, SGD(0.32), split.x, split.y, epochs=30, batch_size=32, seed=range(3))
+    right = (run(split.x_test).argmax(axis=-1) == split.y_test).mean(axis=-1)
+    np.testing.assert_allclose(row.test_score, right, atol=1 / 300)  # trained beside another rate: rounding may differ
 
 
 def test_examples_and_curves_are_those_of_the_first_fresh_seed(found):
     network, theta, split = found.examples["relu"]
-    test = found.runs[(found.runs.phase == "test") & (found.runs.activation == "relu")]
-    first = test[(test.rate == found.table.rate["relu"]) & (test.seed == 3)].test_accuracy.item()
+    test = found.runs[(found.runs.phase == "test") & (found.runs.condition == "relu")]
+    first = test[(test.rate == found.table.rate["relu"]) & (test.seed == 3)].test_score.item()
     assert (network(theta, split.x_test).argmax(axis=1) == split.y_test).mean() == first
-    assert found.curves["relu"].iloc[-1].iloc[0] == first
+    assert found.curves["relu"].loc[30, 3] == first
+    assert list(found.curves["relu"].columns) == [3, 4, 5]
 
 
-def test_a_diverged_run_scores_what_guessing_scores():
-    found = compare({"relu": ReLU()}, DATA, hidden=(8,), seeds=2, epochs=5, rates=[0.1, 1e30], jobs=1, shared_rate=1e30)
+def test_a_diverged_run_scores_what_guessing_scores_and_says_why():
+    found = compare({"relu": ReLU()}, DATA, rates=[0.1, 1e30], shared_rate=1e30, initialisers=["recommended"], **SMALL)
     wild = found.runs[found.runs.rate == 1e30]
     assert wild.diverged.all()
-    assert (wild[wild.phase == "test"].test_accuracy == DATA.guess).all()
+    assert wild.message.str.contains("training diverged in epoch 1 at learning rate 1e\\+30").all()
+    assert (wild[wild.phase == "test"].test_score == DATA.guess).all()
     assert found.table.rate["relu"] < 1e30
+    assert not found.runs[~found.runs.diverged].message.any()
+
+
+def test_the_whole_grid_is_compared_each_optimizer_on_rates_of_its_own(grid):
+    inits = {"tanh/recommended", "tanh/same", "relu/recommended", "relu/same", "whole"}
+    assert set(grid.table.index) == {f"{name}/{method}" for name in inits for method in ("sgd", "adam")}
+    tuning = grid.runs[grid.runs.phase == "tuning"]
+    assert set(RATES) <= set(tuning[tuning.optimizer == "sgd"].rate)
+    assert set(ADAPTIVE_RATES) <= set(tuning[tuning.optimizer == "adam"].rate)
+    assert (tuning.groupby(["optimizer", "condition"]).rate.nunique().groupby("optimizer").nunique() == 1).all()
+    assert set(grid.table[grid.table.optimizer == "adam"].shared_rate) == {0.001}
+    assert len(grid.pairs) == 10 * 9 / 2
+    assert isinstance(grid.examples["whole/sgd"][0].layers[2], Residual)
+
+
+def test_tanh_starts_alike_by_recommendation_and_by_the_common_rule_and_is_not_told_apart(grid):
+    pair = grid.pairs[(grid.pairs.a == "tanh/recommended/sgd") & (grid.pairs.b == "tanh/same/sgd")].iloc[0]
+    assert pair.verdict == "no detectable difference"
+    assert pair[["difference", "low", "high", "superiority", "p_holm"]].tolist() == [0, 0, 0, 0.5, 1]
+    relu = grid.runs[grid.runs.activation == "relu"].groupby("initialiser").validation_loss.median()
+    assert relu["recommended"] != relu["same"]
+    assert not grid.table.isna().any(axis=None)
+
+
+def test_the_manifest_is_plain_json_and_tells_seeds_and_settings(found):
+    manifest = json.loads(json.dumps(found.manifest))
+    assert manifest == found.manifest
+    assert manifest["seeds"] == {"tuning": [0, 2], "test": [3, 5]}
+    assert manifest["settings"]["epochs"] == 30
+    assert set(manifest["settings"]["rates"]["SGD"]) == set(found.runs[found.runs.phase == "tuning"].rate)
+    assert manifest["versions"]["numpy"] == np.__version__
+    other = compare(["relu"], dataset("moons", n_train=121, n_test=300), **SMALL | {"epochs": 1}).manifest
+    assert other["data"]["hash"] != manifest["data"]["hash"]
 
 
 def test_the_grid_is_widened_while_a_best_rate_lies_at_its_edge():
-    assert _beyond([0.1, 1.0], {"a": 1.0}) == [10.0]
-    assert _beyond([0.1, 1.0], {"a": 0.1}) == [0.01]
-    assert _beyond([0.1, 1.0, 10.0], {"a": 1.0}) == []
-    assert _beyond([1e3, 1e4], {"a": 1e4}) == []
+    assert beyond([0.1, 1.0], [1.0]) == [10.0]
+    assert beyond([0.1, 1.0], [0.1]) == [0.01]
+    assert beyond([0.1, 1.0, 10.0], [1.0]) == []
+    assert beyond([1e3, 1e4], [1e4]) == []
+    found = compare({"linear": Identity(), "relu": ReLU()}, DATA, rates=[0.001, 0.003], **SMALL | {"epochs": 3})
+    tuning = found.runs[found.runs.phase == "tuning"]
+    assert tuning.rate.max() > found.table.rate.max() > 0.003
+    assert tuning.groupby("condition").rate.nunique().nunique() == 1  # for all alike
 
 
 def test_validation_loss_breaks_ties(found):
-    runs = found.runs.head(2).assign(validation_accuracy=0.9, validation_loss=[0.3, 0.2], rate=[1.0, 2.0])
-    assert _best_rates(runs) == {"linear": 2.0}
+    runs = found.runs.head(2).assign(validation_score=0.9, validation_loss=[0.3, 0.2], rate=[1.0, 2.0])
+    assert best_rates(runs) == {"linear": 2.0}
+
+
+def test_the_window_holds_the_neighbours_within_one_point():
+    scores = pd.Series([0.9, 0.5, 0.895, 0.9, 0.892, 0.88, 0.9], index=[1.0, 2, 4, 8, 16, 32, 64])
+    assert window(scores, 8.0) == (4, 16)
+    assert window(scores, 1.0) == (1, 1)
+    assert window(scores, 64.0) == (64, 64)
 
 
 def test_the_verdict_follows_from_the_numbers(found):
     text = found.verdict()
-    assert f"relu ({found.table.accuracy['relu']:.1%}) passes the best straight line" in text
-    assert f"linear ({found.table.accuracy['linear']:.1%}) does not pass the best straight line" in text
-    found.table.loc["relu", ["low", "shared_accuracy"]] = 0.5, 0.4
+    assert f"relu ({found.table.score['relu']:.1%}) passes the best straight line" in text
+    assert f"linear ({found.table.score['linear']:.1%}) does not pass the best straight line" in text
+    assert "The highest mean is that of relu" in text
+    assert ("no detectable difference from linear" in text) == (found.pairs.p_holm[0] >= 0.05)
+    table = found.table.copy()
+    found.table.loc["relu", ["low", "shared_score"]] = 0.5, 0.4
     text = found.verdict()
+    found.table = table
     assert "and relu" in text
     assert "do not pass" in text
     assert "would have wronged relu (40.0% instead of" in text
 
 
-def test_mean_interval_is_scipys_t_interval():
-    values = np.random.default_rng(0).normal(size=20)
-    low, high = stats.t.interval(0.95, 19, values.mean(), stats.sem(values))
-    np.testing.assert_allclose(mean_interval(values), [values.mean(), low, high], rtol=1e-12)
-    assert mean_interval([0.5, 0.5]) == (0.5, 0.5, 0.5)
-    assert np.isnan(mean_interval([0.5])[1:]).all()
+def test_the_ranking_at_one_shared_rate_may_be_another_than_at_own_best_rates():
+    found = compare({"linear": "identity", "sigmoid": "sigmoid", "relu": "relu"}, dataset("moons", n_test=1000),
+                    initialisers=["same"], hidden=(16,), seeds=4, epochs=100, jobs=2)  # fmt: skip
+    shared, own = found.rankings().splitlines()
+    table = found.table
+    assert table.shared_score["sigmoid"] < table.shared_score["linear"] + 0.01  # the trap: as if it were linear
+    assert table.score["sigmoid"] > DATA.ceiling + 0.03
+    assert f"sigmoid {table.shared_score['sigmoid']:.1%} (rate 0.1)" in shared
+    assert f"1. {table['rank'].idxmin()} {table.score.max():.1%} (rate {table.rate[table.score.idxmax()]:g})" in own
+    assert table["rank"].tolist() == rankdata(-table.score, method="min").tolist()
+
+
+@dataclass(frozen=True)
+class Curve(Dataset):
+    """y = sin(3 x), with two targets."""
+
+    name = "curve"
+    task = "regression"
+
+    @property
+    def test(self):
+        x = np.linspace(-1, 1, 100)[:, None]
+        return x, np.column_stack([np.sin(3 * x), np.cos(3 * x)])
+
+    def training(self, seed):
+        x, x_val = np.random.default_rng(seed).uniform(-1, 1, (2, 60, 1))
+        return (
+            x,
+            np.column_stack([np.sin(3 * x), np.cos(3 * x)]),
+            x_val,
+            np.column_stack([np.sin(3 * x_val), np.cos(3 * x_val)]),
+        )
+
+
+def test_regression_is_scored_by_r_squared():
+    from sklearn.metrics import r2_score
+
+    found = compare({"linear": Identity(), "tanh": Tanh()}, Curve(), initialisers=["same"], shared_rate=1e30,
+                    **SMALL | {"epochs": 100})  # fmt: skip
+    network, theta, split = found.examples["tanh"]
+    test = found.runs[(found.runs.phase == "test") & (found.runs.condition == "tanh") & (found.runs.seed == 3)]
+    own = test[test.rate == found.table.rate["tanh"]].test_score.item()
+    assert own == pytest.approx(r2_score(split.y_test, network(theta, split.x_test)), abs=1e-5)
+    assert found.table.score["tanh"] > 0.9 > found.table.score["linear"] + 0.2
+    assert (found.table.shared_score == 0).all()  # all diverge, and score as the mean does
+    assert "pass guessing (0.000)" in found.verdict().replace("passes", "pass")
+
+
+def test_one_column_of_targets_may_come_flat():
+    class Flat(Curve):
+        n_out = 1
+
+        def split(self, seed):
+            return Split(*(part[:, 0] if i % 2 else part for i, part in enumerate(Curve.split(self, seed))))
+
+    trial = Trial(mlp(Tanh(), 1, (4,), 1), SGD(1.0), (0.1,), Flat(), (0, 1), 2, 16)
+    assert np.isfinite(trial()["test_score"]).all()
+
+
+def test_large_data_are_trained_in_smaller_pieces_with_the_same_outcome(found, monkeypatch):
+    assert in_pieces([1.0, 2.0, 3.0], range(4), 8) == [((1, 2), (0, 1, 2, 3)), ((3,), (0, 1, 2, 3))]
+    assert in_pieces([1.0, 2.0], range(3), 5) == [((1,), (0, 1, 2)), ((2,), (0, 1, 2))]
+    assert in_pieces([1.0], range(3), 2) == [((1,), (0, 1)), ((1,), (2,))]
+    assert in_pieces([1.0], range(2), 0) == [((1,), (0,)), ((1,), (1,))]
+    monkeypatch.setattr("minnet.lab.compare.LARGEST", 3000 * 2)  # a seed has 2,160 numbers
+    again = compare({"linear": Identity(), "relu": ReLU()}, DATA, initialisers=["recommended"], **SMALL)
+    assert again.manifest["pieces"]["trained"] > 2 * found.manifest["pieces"]["trained"]
+    pd.testing.assert_frame_equal(again.runs, found.runs, rtol=1e-3, atol=2 / 300)
+    for name in found.curves:
+        pd.testing.assert_frame_equal(again.curves[name], found.curves[name], atol=2 / 300)
+        np.testing.assert_allclose(again.examples[name][1], found.examples[name][1], rtol=1e-2, atol=1e-3)
+
+
+def test_own_seeds_change_weights_and_order_but_not_the_data():
+    named = {"relu": ReLU(), "copy": ReLU()}
+    settings = {"initialisers": ["same"], **SMALL}
+    same, own = compare(named, DATA, **settings), compare(named, DATA, own_seeds=["copy"], **settings)
+    assert same.pairs.superiority.item() == 0.5
+    assert same.pairs.verdict.item() == "no detectable difference"
+    scores = own.runs[own.runs.phase == "tuning"].pivot(
+        index=["rate", "seed"], columns="condition", values="validation_loss"
+    )
+    assert (scores.relu != scores["copy"]).mean() > 0.9
+    for one, two in zip(own.examples["relu"][2], own.examples["copy"][2], strict=True):
+        np.testing.assert_array_equal(one, two)
+    pd.testing.assert_frame_equal(own.runs[own.runs.condition == "relu"], same.runs[same.runs.condition == "relu"])
+    with pytest.raises(ValueError, match="own_seeds names gelu, which is not compared"):
+        compare(named, DATA, own_seeds=["gelu"])
+
+
+def test_the_null_control_sees_no_difference_and_the_positive_one_does():
+    quick = {"seeds": 5, "epochs": 40, "jobs": 2}
+    pairs = null_control(DATA, 6, hidden=(8,), **quick)
+    assert len(pairs) == 6
+    assert (pairs.verdict == "no detectable difference").sum() >= 4  # at 5 %, 3 false alarms of 6 come once in 500
+    assert pairs.difference.nunique() > 1
+    assert (pairs.superiority != 0.5).any()
+    pairs = positive_control([dataset("circles", n_test=500)], 2, **quick)
+    assert (pairs.verdict == "relu better").all()
+
+
+@dataclass(frozen=True)
+class Cubed(Activation):
+    def __call__(self, x):
+        return x * x * x
+
+    def derivative(self, x):
+        return 3 * x * x
+
+
+def test_activations_are_given_by_name_object_class_path_or_factory(monkeypatch):
+    from pathlib import Path
+
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    parts = ["ReLU", Sigmoid(), Tanh, f"{Path(__file__).stem}:Cubed", whole]
+    found = conditions(parts, 2, 3, hidden=(4,), initialisers=["recommended", "same"], optimizers=["sgd"])
+    assert [c.name for c in found] == [
+        *(
+            f"{name}/{init}"
+            for name in ("ReLU", "sigmoid", "tanh", "test_compare:Cubed")
+            for init in ("recommended", "same")
+        ),
+        "whole",
+    ]
+    assert found[0].network.layers[:2] == (Dense(2, 4, he_normal), ReLU())
+    assert found[1].network.layers[:2] == (Dense(2, 4), ReLU())
+    assert found[3].network.layers[:2] == (Dense(2, 4), Sigmoid())
+    assert type(found[6].network.layers[1]).__name__ == "Cubed"
+    assert found[8].network == whole(2, 3)
+
+
+def test_a_rate_is_put_wherever_an_optimizer_keeps_it():
+    rates = (0.1, 0.2)
+    assert with_rate(SGD(1.0, 0.9, nesterov=True), rates) == SGD(rates, 0.9, nesterov=True)
+    assert with_rate(Clipped(Adam(), norm=1.0), rates) == Clipped(Adam(rates), norm=1.0)
+    assert with_rate(SGD(CosineDecay(0.5, 100)), rates) == SGD(CosineDecay(rates, 100))
+    assert with_rate(SGD(WarmUp(0.5, 100)), rates) == SGD(WarmUp(rates, 100))
+    assert with_rate(SGD(WarmUp(CosineDecay(0.5, 9), 100)), rates) == SGD(WarmUp(CosineDecay(rates, 9), 100))
+    assert (optimizer("adamw").rate, initialiser("he_normal")) == (1.0, he_normal)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"activations": {}}, "at least one activation, got none"),
-        ({"seeds": 0}, "seeds has to be >= 1, got 0"),
+        ({"activations": ["tanh", Tanh()]}, "two of tanh, tanh have the same name"),
+        ({"activations": {"tanh": 3}}, "'tanh' has to be an Activation or a function"),
+        ({"activations": {"dense": lambda n_in, n_out: 3}}, "dense has to make a Network, got 3"),
+        ({"activations": ["nowhere.at_all:Act"]}, "expects package.module:NAME of something that can be imported"),
+        ({"activations": ["minnet:Nothing"]}, "has no attribute 'Nothing'"),
+        ({"initialisers": ["he"]}, "unknown initialiser 'he'; known are recommended, same"),
+        ({"initialisers": []}, "at least one initialiser"),
+        ({"optimizers": ["sdg"]}, "unknown optimizer 'sdg'; known are adagrad, adam"),
+        ({"seeds": 1}, "seeds has to be >= 2, got 1"),
+        ({"rates": [0.0, 1.0]}, "rates has to be some numbers > 0"),
+        ({"rates": []}, "rates has to be some numbers > 0"),
         ({"hidden": (8, 0)}, r"hidden sizes have to be >= 1, got \(8, 0\)"),
         ({"shared_rate": 0.0}, "shared_rate has to be > 0"),
     ],

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from minnet.lab.datasets import DATASETS, best_half_plane, dataset, spirals
+from minnet.lab.datasets import DATASETS, Dataset, best_half_plane, dataset, spirals
 
 
 def brute_force(x, y):
@@ -115,3 +115,19 @@ def test_spirals_have_as_many_arms_as_asked():
 def test_unknown_name():
     with pytest.raises(ValueError, match=r"unknown data set 'mooons'; known are moons, circles"):
         dataset("mooons")
+
+
+def test_the_task_tells_outputs_and_guess():
+    assert (dataset("blobs").task, dataset("blobs").n_out, dataset("digits").n_out) == ("classification", 3, 10)
+
+    class Line(Dataset):
+        name, task = "line", "regression"
+
+        @property
+        def test(self):
+            return np.zeros((5, 2)), np.zeros((5, 2))
+
+        def training(self, seed):
+            raise NotImplementedError
+
+    assert (Line().n_out, Line().guess, Line().ceiling) == (2, 0.0, None)

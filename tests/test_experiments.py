@@ -1,5 +1,6 @@
 """The experiments run as a reader runs them, and refuse what they cannot do in one line."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -22,11 +23,45 @@ def test_compare_activations(tmp_path):
     for word in ("linear-only", "sigmoid", "tanh", "relu", "best line", "On moons, each at its own best learning rate"):
         assert word in done.stdout
     assert "…" not in done.stdout
+    for line in ("All at one shared rate: 1. ", "Each at its own best rate: 1. "):
+        assert line in done.stdout
     runs = pd.read_csv(tmp_path / "new" / "moons_runs.csv")
-    assert set(runs.activation) == {"linear-only", "sigmoid", "tanh", "relu"}
+    assert set(runs.condition) == {"linear-only", "sigmoid", "tanh", "relu"}
     assert set(runs.phase) == {"tuning", "test"}
+    assert len(pd.read_csv(tmp_path / "new" / "moons_pairs.csv")) == 6
+    manifest = json.loads((tmp_path / "new" / "moons_manifest.json").read_text())
+    assert manifest["command"].endswith(f"--seeds 2 --epochs 30 --hidden 8 --out {tmp_path / 'new'}")
     figures = {path.name for path in (tmp_path / "new").glob("*.png")}
     assert figures == {f"moons_{kind}.png" for kind in ("boundaries", "learning_curves", "accuracy_over_rate")}
+
+
+def test_compare_activations_shows_the_control_and_takes_up_what_is_trained(tmp_path):
+    arguments = [
+        "--activations",
+        "sigmoid,minnet:Tanh",
+        "--initialisers",
+        "recommended,same",
+        "--optimizers",
+        "sgd,adam",
+    ]
+    arguments += ["--rates", "0.01,0.1,1", "--seeds", 2, "--epochs", 2, "--hidden", "4", "--jobs", 1, "--out", tmp_path]
+    first, second, third = (run("compare_activations", *arguments, *more) for more in ((), (), ("--fresh",)))
+    assert first.returncode == 0, first.stderr
+    assert "sigmoid/recommended/adam" in first.stdout
+    assert "minnet:Tanh/same/sgd" in first.stdout
+    assert (first.stderr, third.stderr) == ("", "")
+    assert second.stderr.endswith(f"pieces of work were taken from {tmp_path / 'trained'}; --fresh trains them anew.\n")
+    assert first.stdout == second.stdout == third.stdout
+
+
+@pytest.mark.parametrize("control", ["null", "positive"])
+def test_compare_activations_runs_its_controls(control):
+    done = run(
+        "compare_activations", "--control", control, "--repeats", 1, "--seeds", 2, "--epochs", 2, "--rates", "0.1"
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"The {control} control: ")
+    assert done.stdout.count("of 1 repeats") == {"null": 1, "positive": 4}[control]
 
 
 def test_compare_activations_on_real_data_of_many_features(tmp_path):
@@ -47,6 +82,13 @@ def test_compare_activations_on_real_data_of_many_features(tmp_path):
         (("--hidden", "0"), "got '0'"),
         (("--seeds", "1"), "--seeds expects at least 2, got 1"),
         (("--epochs", "0"), "--epochs expects at least 1, got 0"),
+        (("--rates", "0.1,fast"), "--rates expects auto, or numbers separated by commas, such as 0.01,0.1; got 'fast'"),
+        (("--initialisers", "best"), "unknown initialiser 'best'; known are recommended, same"),
+        (("--optimizers", "sdg"), "unknown optimizer 'sdg'; known are"),
+        (("--activations", "nowhere:Act"), "'nowhere:Act' expects package.module:NAME"),
+        (("--jobs", "0"), "--jobs expects -1 (all cores) or at least 1, got 0"),
+        (("--cluster", "here"), "no Dask scheduler answers at 'here'"),
+        (("--control", "none"), "'none' is not one of 'null', 'positive'"),
         (("--out", __file__), "--out"),
     ],
 )

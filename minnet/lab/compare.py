@@ -1,256 +1,200 @@
 """A fair comparison of activations: tune each one's learning rate on validation data, then test on fresh seeds.
 
-Seed k fixes the data, the batch order and the base draws of the weights, for every activation alike.
+Seed k fixes the data, the batch order and the base draws of the weights, for every condition alike.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
+import os
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from minnet.activations import Activation
-from minnet.catalogue import CATALOGUE
-from minnet.lab.datasets import Dataset, Split
-from minnet.lab.statistics import mean_interval
-from minnet.layers import Dense
-from minnet.losses import softmax_cross_entropy
-from minnet.network import Network
-from minnet.optimizers import SGD
-from minnet.run import Run
+from minnet.initializers import Initializer
+from minnet.lab.comparison import Comparison
+from minnet.lab.conditions import RECOMMENDED, SAME, Condition, Part, activation, conditions, is_sgd, mlp
+from minnet.lab.datasets import Dataset
+from minnet.lab.manifest import command, data_hash, engine_hash, versions
+from minnet.lab.statistics import all_pairs
+from minnet.lab.summary import best_rates, beyond, summary
+from minnet.lab.trials import Outcome, Trial
+from minnet.lab.work import Store, work_out
+from minnet.optimizers import Optimizer
 from minnet.settings import Array, require
-from minnet.training import train
 
-RATES = tuple(float(f"{10.0**e:.2g}") for e in np.arange(-2, 1.25, 0.5))  # 0.01 to 10, two a decade
-EXTREMES = (1e-5, 1e4)  # the grid is not extended beyond these
+__all__ = ["ADAPTIVE_RATES", "RATES", "Comparison", "activation", "compare", "mlp"]
+# Seven learning rates, two a decade: for gradient descent, and for optimizers that scale the step themselves.
+RATES = tuple(float(f"{10.0**e:.2g}") for e in np.arange(-2, 1.25, 0.5))  # 0.01 to 10
+ADAPTIVE_RATES = tuple(float(f"{10.0**e:.2g}") for e in np.arange(-4, -0.75, 0.5))  # 0.0001 to 0.1
 
-
-def activation(name: str) -> Activation:
-    """A catalogue activation by its class name in any case, with its default settings."""
-    known = {type(member).__name__.lower(): type(member) for member in CATALOGUE}
-    require(name.lower() in known, f"unknown activation {name!r}; known are {', '.join(sorted(known))}")
-    return known[name.lower()]()
-
-
-def mlp(act: Activation, n_in: int, hidden: Sequence[int], n_out: int) -> Network:
-    """Dense layers of these sizes, each hidden one followed by `act` and started as is recommended for it."""
-    sizes = [n_in, *hidden]
-    weight_init = type(act).weight_init
-    layers = [part for a, b in pairwise(sizes) for part in (Dense(a, b, weight_init), act)]
-    return Network(*layers, Dense(sizes[-1], n_out))
-
-
-@dataclass
-class Comparison:
-    """What a comparison found.
-
-    `runs` has one row a run: activation, phase ("tuning" or "test"), rate, seed, diverged, validation_accuracy,
-    validation_loss, test_accuracy. `table` has one row an activation. `curves` maps an activation to the test accuracy
-    of its test runs at its own best rate over the epochs (a row an epoch, a column a seed), which decides nothing;
-    `examples` maps it to the network, theta and Split of the first of them.
-    """
-
-    data: Dataset
-    shared_rate: float
-    runs: pd.DataFrame
-    table: pd.DataFrame
-    curves: dict[str, pd.DataFrame]
-    examples: dict[str, tuple[Network, Array, Split]]
-
-    def verdict(self) -> str:
-        """What the numbers say, in words: which activations pass the best straight line, and which do not."""
-        limit, name = self._limit
-        table = self.table
-        above = [f"{act} ({row.accuracy:.1%})" for act, row in table[table.low > limit].iterrows()]
-        level = [f"{act} ({row.accuracy:.1%})" for act, row in table[~(table.low > limit)].iterrows()]
-        parts = []
-        if above:
-            parts.append(f"{_listed(above)} {'passes' if len(above) == 1 else 'pass'} {name} ({limit:.1%})")
-        if level:
-            parts.append(f"{_listed(level)} {'does' if len(level) == 1 else 'do'} not pass {name} ({limit:.1%})")
-        text = f"On {self.data.name}, each at its own best learning rate, {'; '.join(parts)}."
-        wronged = [
-            f"{act} ({row.shared_accuracy:.1%} instead of {row.accuracy:.1%})"
-            for act, row in table[table.shared_accuracy < table.low - 0.01].iterrows()
-        ]
-        if wronged:
-            text += f" A comparison at one shared rate, {self.shared_rate:g}, would have wronged {_listed(wronged)}."
-        return text
-
-    @property
-    def _limit(self) -> tuple[float, str]:
-        """What a network has to beat to have learned anything that a straight line could not."""
-        ceiling = self.data.ceiling
-        return (self.data.guess, "guessing") if ceiling is None else (ceiling, "the best straight line")
-
-
-def _listed(items: Sequence[str]) -> str:
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
+LARGEST = 2**26  # numbers of data held at once by one piece of work: 268 MB in float32
+MEASURED = ("diverged", "validation_score", "validation_loss", "test_score", "message")
 
 
 def compare(
-    activations: dict[str, Activation],
+    activations: Mapping[str, Part] | Iterable[Part],
     data: Dataset,
     *,
     hidden: Sequence[int] = (16, 16),
+    initialisers: Mapping[str, Initializer] | Iterable[str] = (RECOMMENDED, SAME),
+    optimizers: Mapping[str, Optimizer] | Iterable[str] = ("SGD",),
+    rates: Literal["auto"] | Iterable[float] = "auto",
+    shared_rate: float | None = None,
     seeds: int = 20,
+    first_seed: int = 0,
+    own_seeds: Collection[str] = (),
     epochs: int = 200,
     batch_size: int = 32,
-    rates: Iterable[float] = RATES,
-    shared_rate: float = 0.1,
     jobs: int = -1,
+    cluster: str | None = None,
+    out: str | os.PathLike[str] | None = None,
+    fresh: bool = False,
     watch: Callable[[int, int], Any] = lambda done, total: None,
 ) -> Comparison:
-    """Compare activations under plain SGD; `watch(done, total)` is called as pieces of the work are done.
+    """Compare every combination of activations, initialisers and optimizers on the same data, seed by seed.
 
-    Tuning: seeds 0 to n - 1 at every rate of the grid, which is widened for all while some activation's best lies at
-    its edge; the best has the highest mean validation accuracy, ties go to the lower mean validation loss. Test: seeds
-    n to 2n - 1 at each one's best rate and at the shared one. A diverged run scores what guessing the majority scores.
+    activations: names, objects, "package.module:NAME" or factories (n_in, n_out) -> Network, as a list or by name.
+    initialisers: "recommended" (each activation's own), "same" (glorot_uniform for all), or others by name.
+
+    Tuning: `seeds` seeds at every rate of the grid ("auto": RATES, or ADAPTIVE_RATES for an adaptive optimizer), which
+    is widened for all while some condition's best lies at its edge; the best has the highest mean validation score,
+    ties go to the lower mean validation loss. Test: as many fresh seeds at each one's best rate and at `shared_rate`
+    (0.1, or 0.001 for an adaptive optimizer). A run that diverges scores what guessing scores. `own_seeds` names
+    activations that draw weights and batch order of their own rather than share them with the others.
+
+    The work is spread over `jobs` cores, or over the Dask cluster whose scheduler is at `cluster`. What is trained is
+    kept in `out`/trained, and not trained again unless `fresh`: a comparison that was killed goes on where it was.
+    `watch(done, total)` is called as pieces of the work are done.
     """
-    require(len(activations) > 0, "compare expects at least one activation, got none")
-    require(seeds >= 1, f"seeds has to be >= 1, got {seeds}")
-    require(all(size >= 1 for size in hidden), f"hidden sizes have to be >= 1, got {tuple(hidden)}")
-    require(shared_rate > 0, f"shared_rate has to be > 0, got {shared_rate}")
-    networks = {name: mlp(act, data.n_in, hidden, data.n_classes) for name, act in activations.items()}
-    tuning, fresh = range(seeds), range(seeds, 2 * seeds)
-    todo, runs, done = sorted(set(map(float, rates))), pd.DataFrame(), 0
-    while todo:
-        tasks = [
-            (name, network, data, [rate], tuning, epochs, batch_size, "tuning")
-            for name, network in networks.items()
-            for rate in todo
-        ]
-        total = done + len(tasks) + len(networks)
-        for frame, *_ in _parallel(tasks, jobs):
-            runs, done = pd.concat([runs, frame], ignore_index=True), done + 1
-            watch(done, total)
-        best = _best_rates(runs)
-        todo = _beyond(sorted(runs.rate.unique()), best)
-    tasks = [
-        (name, network, data, sorted({best[name], shared_rate}), fresh, epochs, batch_size, "test")
-        for name, network in networks.items()
-    ]
-    curves, examples = {}, {}
-    for (name, network, _, grid, *_), (frame, curve, theta, split) in zip(tasks, _parallel(tasks, jobs), strict=True):
-        runs, done = pd.concat([runs, frame], ignore_index=True), done + 1
-        watch(done, done + len(tasks))
-        own = grid.index(best[name]) * seeds
-        curves[name] = curve.iloc[:, own : own + seeds]
-        examples[name] = network, theta[own], split
-    table = _table(runs, best, shared_rate, data, list(activations))
-    return Comparison(data, shared_rate, runs, table, curves, examples)
-
-
-def _parallel(tasks: Sequence[tuple[Any, ...]], jobs: int) -> Iterable[Any]:
-    """The results of _condition(*task), in order, over the cores; each core's BLAS keeps to one thread."""
-    from joblib import Parallel, delayed
-
-    return Parallel(n_jobs=jobs, return_as="generator")(delayed(_condition)(*task) for task in tasks)
-
-
-def _condition(
-    name: str,
-    network: Network,
-    data: Dataset,
-    rates: Sequence[float],
-    seeds: range,
-    epochs: int,
-    batch_size: int,
-    phase: str,
-) -> tuple[pd.DataFrame, pd.DataFrame, Array, Split]:
-    """Train one network at every rate on every seed, all as replicas.
-
-    Returns the rows of `Comparison.runs`, in the test phase the test accuracy at some forty epochs (epochs, replicas),
-    the trained theta and the data of the first seed.
-    """
-    from threadpoolctl import threadpool_limits
-
-    split = Split(*(np.concatenate([part] * len(rates)) for part in data.splits(seeds)))
-    rate, seed = np.repeat(rates, len(seeds)), np.tile(seeds, len(rates))
-    curve: dict[int, Array] = {}
-
-    def watch(run: Run) -> None:
-        epoch = len(run.history["loss"])
-        if phase == "test" and (epoch % -(-epochs // 40) == 0 or epoch in (1, epochs)):
-            curve[epoch] = _score(run, split.x_test, split.y_test)[1]
-
-    with threadpool_limits(1):
-        run = train(
-            network,
-            softmax_cross_entropy,
-            SGD(tuple(rate.tolist())),
-            split.x,
-            split.y,
-            epochs=epochs,
-            batch_size=batch_size,
-            seed=seed,
-            callbacks=[watch],
-        )
-        loss, accuracy = _score(run, split.x_val, split.y_val)
-        _, test_accuracy = _score(run, split.x_test, split.y_test)
-    if any(stop.reason == "interrupted" for stop in run.stops):
-        raise KeyboardInterrupt
-    frame = pd.DataFrame(
-        {
-            "activation": name,
-            "phase": phase,
-            "rate": rate,
-            "seed": seed,
-            "diverged": run.diverged,
-            "validation_accuracy": accuracy,
-            "validation_loss": loss,
-            "test_accuracy": test_accuracy,
-        }
+    started, clock = datetime.now(UTC), time.perf_counter()
+    require(seeds >= 2, f"seeds has to be >= 2, got {seeds}: one seed has no interval")
+    require(shared_rate is None or shared_rate > 0, f"shared_rate has to be > 0, got {shared_rate}")
+    grid = conditions(activations, data.n_in, data.n_out, hidden=hidden, initialisers=initialisers,
+                      optimizers=optimizers, own_seeds=own_seeds)  # fmt: skip
+    fixed = None if rates == "auto" else sorted({float(rate) for rate in rates})
+    require(fixed is None or (len(fixed) > 0 and fixed[0] > 0), f"rates has to be some numbers > 0, got {fixed}")
+    tuning, test = range(first_seed, first_seed + seeds), range(first_seed + seeds, first_seed + 2 * seeds)
+    work = _Work(
+        data, data_hash(data, first_seed), Store(Path(out) / "trained" if out else None, fresh), jobs, cluster, watch
     )
-    return frame, pd.DataFrame.from_dict(curve, orient="index"), run.theta, Split(*(part[0] for part in split))
+
+    size = sum(part.size for part in data.split(first_seed))
+
+    def trials(condition: Condition, rates: Iterable[float], seeds: range) -> list[Trial]:
+        pieces = in_pieces(sorted(set(rates)), seeds, LARGEST // size)
+        return [Trial(condition.network, condition.method, some, data, of, epochs, batch_size, condition.offset,
+                      curves=seeds is test) for some, of in pieces]  # fmt: skip
+
+    methods = {c.optimizer: c.method for c in grid}
+    todo = {name: fixed or list(RATES if is_sgd(method) else ADAPTIVE_RATES) for name, method in methods.items()}
+    tried: dict[str, list[float]] = {name: [] for name in methods}
+    while any(todo.values()):
+        work.do({(c, "tuning"): trials(c, todo[c.optimizer], tuning) for c in grid}, len(grid))
+        best = best_rates(work.runs())
+        tried = {name: sorted(tried[name] + todo[name]) for name in methods}
+        todo = {name: beyond(tried[name], (best[c.name] for c in grid if c.optimizer == name)) for name in methods}
+    best = {c.name: best[c.name] for c in grid}
+    shared = {c.name: shared_rate or (0.1 if is_sgd(c.method) else 0.001) for c in grid}
+    work.do({(c, "test"): trials(c, (best[c.name], shared[c.name]), test) for c in grid})
+
+    curves, examples, first = {}, {}, data.split(test[0])
+    for c in grid:
+        curves[c.name], theta = work.at_rate(c, best[c.name])
+        examples[c.name] = c.network, theta, first
+    runs = work.runs()
+    table, scores = summary(runs, best, shared, data)
+    manifest = {
+        "command": command(),
+        "versions": dict(versions()),
+        "engine": engine_hash(),
+        "data": {"name": data.name, "task": data.task, "n_in": data.n_in, "n_out": data.n_out, "hash": work.data_hash},
+        "seeds": {"tuning": [tuning.start, tuning.stop - 1], "test": [test.start, test.stop - 1]},
+        "settings": {"hidden": list(hidden), "epochs": epochs, "batch_size": batch_size, "rates": tried,
+                     "own_seeds": sorted(own_seeds)},
+        "conditions": {c.name: {"network": repr(c.network), "optimizer": repr(c.method)} for c in grid},
+        "jobs": jobs,
+        "cluster": cluster,
+        "pieces": {"trained": work.done - work.store.found, "found": work.store.found},
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": round(time.perf_counter() - clock, 2),
+    }  # fmt: skip
+    return Comparison(data, runs, table, all_pairs(scores), curves, examples, manifest)
 
 
-def _score(run: Run, x: Array, y: Array) -> tuple[Array, Array]:
-    """Loss and accuracy of each replica; one that diverged scores as if it always guessed the most frequent class."""
-    with np.errstate(all="ignore"):
-        logits = run(x)
-        loss, _ = softmax_cross_entropy(logits, y)
-    right = (logits.argmax(axis=-1) == y).mean(axis=-1)
-    guess = np.array([np.bincount(labels).max() / len(labels) for labels in y])
-    return np.where(run.diverged, np.inf, loss), np.where(run.diverged, guess, right)
+def in_pieces(
+    rates: Sequence[float], seeds: Sequence[int], most: int
+) -> list[tuple[tuple[float, ...], tuple[int, ...]]]:
+    """What is trained at once, at most `most` replicas if that is possible: all seeds at two rates, or parts of that.
+
+    One rate at a time would take a third longer; more than two would make the pieces coarse.
+    """
+    n_rates = 2 if most >= 2 * len(seeds) else 1
+    n_seeds = max(1, min(len(seeds), most // n_rates))
+    return [
+        (tuple(rates[i : i + n_rates]), tuple(seeds[j : j + n_seeds]))
+        for i in range(0, len(rates), n_rates)
+        for j in range(0, len(seeds), n_seeds)
+    ]
 
 
-def _best_rates(runs: pd.DataFrame) -> dict[str, float]:
-    means = runs.groupby(["activation", "rate"])[["validation_accuracy", "validation_loss"]].mean().reset_index()
-    ranked = means.sort_values(["validation_accuracy", "validation_loss"], ascending=[False, True])
-    return dict(ranked.groupby("activation").rate.first())
+@dataclass
+class _Work:
+    """The trials of each condition and phase, and where their outcomes are."""
 
+    data: Dataset
+    data_hash: str
+    store: Store
+    jobs: int
+    cluster: str | None
+    watch: Callable[[int, int], Any]
+    done: int = 0
+    trials: dict[tuple[Condition, str], list[Trial]] = field(default_factory=dict)
 
-def _beyond(grid: Sequence[float], best: dict[str, float]) -> list[float]:
-    """The rates to add to the grid: one step further at each edge where some activation's best lies."""
-    below = [float(f"{grid[0] ** 2 / grid[1]:.2g}")] if len(grid) > 1 and grid[0] in best.values() else []
-    above = [float(f"{grid[-1] ** 2 / grid[-2]:.2g}")] if len(grid) > 1 and grid[-1] in best.values() else []
-    return [rate for rate in below + above if EXTREMES[0] <= rate <= EXTREMES[1]]
+    def do(self, wanted: Mapping[tuple[Condition, str], list[Trial]], later: int = 0) -> None:
+        """See to these trials; `later` more are expected to come. Those that are alike are trained once."""
+        tasks = {trial.key(self.data_hash): trial for batch in wanted.values() for trial in batch}
+        total = self.done + len(tasks) + later
+        for _ in work_out(tasks, self.store, jobs=self.jobs, cluster=self.cluster):
+            self.done += 1
+            self.watch(self.done, total)
+        for where, batch in wanted.items():
+            self.trials.setdefault(where, []).extend(batch)
 
+    def outcome(self, trial: Trial) -> Outcome:
+        found = self.store.get(trial.key(self.data_hash))
+        assert found is not None
+        return found
 
-def _table(
-    runs: pd.DataFrame, best: dict[str, float], shared_rate: float, data: Dataset, names: Sequence[str]
-) -> pd.DataFrame:
-    """One row an activation: accuracy at its own best rate with interval, at the shared rate, worst seed, failures."""
-    limit = data.guess if data.ceiling is None else data.ceiling
-    test = runs[runs.phase == "test"]
-    rows = []
-    for name in names:
-        own = test[(test.activation == name) & (test.rate == best[name])]
-        shared = test[(test.activation == name) & (test.rate == shared_rate)]
-        mean, low, high = mean_interval(own.test_accuracy)
-        rows.append(
-            {
-                "activation": name,
-                "accuracy": mean,
-                "low": low,
-                "high": high,
-                "worst": own.test_accuracy.min(),
-                "failed": (own.diverged | (own.test_accuracy <= limit + 0.01)).mean(),
-                "rate": best[name],
-                "shared_accuracy": shared.test_accuracy.mean(),
-            }
-        )
-    return pd.DataFrame(rows).set_index("activation")
+    def at_rate(self, condition: Condition, rate: float) -> tuple[pd.DataFrame, Array]:
+        """Of the test at this rate: the test score (a row an epoch, a column a seed), and the first seed's theta."""
+        curves, thetas = [], []
+        for trial in self.trials[condition, "test"]:
+            if rate in trial.rates:
+                outcome, at, n = self.outcome(trial), trial.rates.index(rate), len(trial.seeds)
+                epoch, seed = pd.Index(outcome["epoch"], name="epoch"), pd.Index(trial.seeds, name="seed")
+                curves.append(pd.DataFrame(outcome["curve"][:, at * n : (at + 1) * n], epoch, seed))
+                thetas.append(outcome["theta"][at])
+        return pd.concat(curves, axis=1), thetas[0]
+
+    def runs(self) -> pd.DataFrame:
+        """One row a run, in an order that does not depend on when each was done."""
+        frames = []
+        for (c, phase), batch in self.trials.items():
+            names = {"condition": c.name, "activation": c.activation, "initialiser": c.initialiser}
+            rows = [
+                pd.DataFrame({
+                    **names,
+                    "optimizer": c.optimizer,
+                    "phase": phase,
+                    "rate": np.repeat(trial.rates, len(trial.seeds)),
+                    "seed": np.tile(trial.seeds, len(trial.rates)),
+                    **{column: self.outcome(trial)[column] for column in MEASURED},
+                })
+                for trial in batch
+            ]  # fmt: skip
+            frames.append(pd.concat(rows).sort_values(["rate", "seed"]))
+        return pd.concat(frames, ignore_index=True)

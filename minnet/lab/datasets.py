@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -75,9 +75,13 @@ class Split(NamedTuple):
 
 
 class Dataset(ABC):
-    """What a comparison needs of its data."""
+    """What a comparison needs of its data.
+
+    `task` is "classification" (y: integer labels) or "regression" (y: (N, n_out) real targets, scored by R²).
+    """
 
     name: str
+    task: Literal["classification", "regression"] = "classification"
 
     @property
     @abstractmethod
@@ -99,14 +103,21 @@ class Dataset(ABC):
         return int(self.test[1].max()) + 1
 
     @property
+    def n_out(self) -> int:
+        """Number of a network's outputs: one a class, or one a target."""
+        return self.n_classes if self.task == "classification" else int(self.test[1].shape[-1])
+
+    @property
     def guess(self) -> float:
-        """Test accuracy of always saying the class that is most frequent there."""
+        """Test score of guessing: always the class that is most frequent there, or the mean of the targets (R² 0)."""
+        if self.task == "regression":
+            return 0.0
         return float(np.bincount(self.test[1]).max() / len(self.test[1]))
 
     @property
     def ceiling(self) -> float | None:
         """Test accuracy of the best straight line on these very points (2-D, two classes), or None."""
-        return _cached_ceiling(self) if (self.n_in, self.n_classes) == (2, 2) else None
+        return _cached_ceiling(self) if (self.task, self.n_in, self.n_out) == ("classification", 2, 2) else None
 
     def split(self, seed: int) -> Split:
         """The three parts under one seed, standardised on its training part."""

@@ -53,7 +53,7 @@ def decision_boundary(network: Network, theta: Array, split: Split, ax: Axes | N
 
 
 def learning_curves(curves: Mapping[str, pd.DataFrame], ceiling: float | None = None, ax: Axes | None = None) -> Axes:
-    """Mean test accuracy over epochs (index) of the seeds (columns), with the 95 % t interval of the mean as a band."""
+    """Mean test score over epochs (index) of the seeds (columns), with the 95 % t interval of the mean as a band."""
     ax = _axes(ax)
     for name, style in styles(curves).items():
         if curves[name].empty:  # every seed diverged in the first epoch
@@ -71,11 +71,11 @@ def accuracy_over_rate(
     runs: pd.DataFrame, best: Mapping[str, float], shared_rate: float, ceiling: float | None = None,
     ax: Axes | None = None,
 ) -> Axes:  # fmt: skip
-    """Mean test accuracy of the tuning runs over the learning rate, with 95 % t intervals; the chosen rate ringed."""
+    """Mean test score of the tuning runs over the learning rate, with 95 % t intervals; the chosen rate ringed."""
     ax = _axes(ax)
     tuning = runs[runs.phase == "tuning"]
     for name, style in styles(best).items():
-        mine = tuning[tuning.activation == name].groupby("rate").test_accuracy
+        mine = tuning[tuning.condition == name].groupby("rate").test_score
         rates = np.array(sorted(mine.groups))
         mean, low, high = np.array([mean_interval(mine.get_group(rate)) for rate in rates]).T
         ax.plot(rates, mean, label=name, markersize=5, **style)

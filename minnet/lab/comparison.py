@@ -1,0 +1,106 @@
+"""What a comparison found: every run, a table, all pairs, and the same in words."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from minnet.lab.datasets import Dataset, Split
+from minnet.lab.summary import POINT, limit
+from minnet.network import Network
+from minnet.settings import Array
+
+
+@dataclass
+class Comparison:
+    """What a comparison found.
+
+    `runs` has one row a run: condition, activation, initialiser, optimizer, phase ("tuning" or "test"), rate, seed,
+    diverged, validation_score, validation_loss, test_score, message (why it diverged). `table` has one row a condition,
+    `pairs` one a pair of them (statistics.all_pairs). `curves` maps a condition to the test score of its test runs at
+    its own best rate over the epochs (a row an epoch, a column a seed), which decides nothing; `examples` maps it to
+    the network, theta and Split of the first of them. `manifest` is plain JSON: what it takes to have it all again.
+    """
+
+    data: Dataset
+    runs: pd.DataFrame
+    table: pd.DataFrame
+    pairs: pd.DataFrame
+    curves: dict[str, pd.DataFrame]
+    examples: dict[str, tuple[Network, Array, Split]]
+    manifest: dict[str, Any]
+
+    @property
+    def shared_rate(self) -> float:
+        """The learning rate that all were also tested at (the first optimizer's, if there are several)."""
+        return float(self.table.shared_rate.iloc[0])
+
+    def show(self, score: float) -> str:
+        """A score as it is quoted: an accuracy in per cent, R² as it is."""
+        return f"{score:.1%}" if self.data.task == "classification" else f"{score:.3f}"
+
+    def verdict(self) -> str:
+        """The numbers in words: who passes the best straight line, who is best, and who cannot be told from it."""
+        least, name = limit(self.data)
+        table, limited = self.table, f"{name} ({self.show(least)})"
+        above = [f"{act} ({self.show(row.score)})" for act, row in table[table.low > least].iterrows()]
+        level = [f"{act} ({self.show(row.score)})" for act, row in table[~(table.low > least)].iterrows()]
+        parts = []
+        if above:
+            parts.append(f"{_listed(above)} {'passes' if len(above) == 1 else 'pass'} {limited}")
+        if level:
+            parts.append(f"{_listed(level)} {'does' if len(level) == 1 else 'do'} not pass {limited}")
+        text = f"On {self.data.name}, each at its own best learning rate, {'; '.join(parts)}."
+        if len(table) > 1:
+            best = str(table.score.idxmax())
+            level = [name for name in table.index if name != best and not self._differ(best, name)]
+            text += f" The highest mean is that of {best}; "
+            text += (
+                f"no detectable difference from {_listed(level)}." if level else "every other one is detectably lower."
+            )
+        wronged = [
+            f"{act} ({self.show(row.shared_score)} instead of {self.show(row.score)})"
+            for act, row in table[table.shared_score < table.low - POINT].iterrows()
+        ]
+        if wronged:
+            text += f" A comparison at one shared rate, {self.shared_rate:g}, would have wronged {_listed(wronged)}."
+        return text
+
+    def _differ(self, a: str, b: str) -> bool:
+        pair = self.pairs[self.pairs.a.isin([a, b]) & self.pairs.b.isin([a, b])]
+        return bool((pair.verdict != "no detectable difference").any())
+
+    def rankings(self) -> str:
+        """The order in which all stand at one shared learning rate, and each at its own best one: two lines."""
+        lines = []
+        for title, score, rate in (
+            ("All at one shared rate", "shared_score", "shared_rate"),
+            ("Each at its own best rate", "score", "rate"),
+        ):
+            table = self.table.sort_values(score, ascending=False, kind="stable")
+            places = table[score].rank(ascending=False, method="min").astype(int)
+            told = [f"{places[n]}. {n} {self.show(row[score])} (rate {row[rate]:g})" for n, row in table.iterrows()]
+            lines.append(f"{title}: {', '.join(told)}.")
+        return "\n".join(lines)
+
+    def save(self, folder: Path) -> list[Path]:
+        """Write runs, table and pairs as CSV and the manifest as JSON, each beside and renamed; return the paths."""
+        texts = {
+            "runs.csv": self.runs.to_csv(index=False),
+            "table.csv": self.table.to_csv(),
+            "pairs.csv": self.pairs.to_csv(index=False),
+            "manifest.json": json.dumps(self.manifest, indent=2, ensure_ascii=False) + "\n",
+        }
+        paths = [folder / f"{self.data.name}_{name}" for name in texts]
+        for path, text in zip(paths, texts.values(), strict=True):
+            beside = path.with_name(f"{path.name}.part")
+            beside.write_text(text, encoding="utf-8")
+            beside.replace(path)
+        return paths
+
+
+def _listed(items: Sequence[str]) -> str:
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"

@@ -1,0 +1,153 @@
+"""What is compared: activations × initialisers × optimizers. Each combination is a condition, with its own network.
+
+An activation is given by name, as an object, as `package.module:NAME`, or as a whole network: factory(n_in, n_out).
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from importlib import import_module
+from itertools import pairwise
+from typing import Any
+
+import minnet
+from minnet.activations import Activation
+from minnet.catalogue import CATALOGUE
+from minnet.initializers import Initializer, glorot_uniform
+from minnet.layers import Dense
+from minnet.network import Network
+from minnet.optimizers import SGD, Optimizer
+from minnet.schedules import Rate, Schedule
+from minnet.settings import require
+
+Factory = Callable[[int, int], Network]
+Part = Activation | type[Activation] | str | Factory
+RECOMMENDED, SAME = "recommended", "same"  # each activation's own weight_init, or glorot_uniform for all alike
+OWN_SEEDS = 1_000_000  # added to the seeds of a condition that draws weights and batch order of its own
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One combination. `offset` is added to each seed for weights, batch order and noise; the data stay seed k's."""
+
+    name: str
+    activation: str
+    initialiser: str
+    optimizer: str
+    network: Network
+    method: Optimizer
+    offset: int = 0
+
+
+def activation(name: str) -> Activation | Factory:
+    """A catalogue activation by its class name in any case, with its default settings; or `package.module:NAME`."""
+    if ":" in name:
+        return _activation_or_factory(_load(name), name)
+    known = {type(member).__name__.lower(): type(member) for member in CATALOGUE}
+    hint = "; one of your own is given as package.module:NAME"
+    require(name.lower() in known, f"unknown activation {name!r}; known are {', '.join(sorted(known))}{hint}")
+    return known[name.lower()]()
+
+
+def _is_a(base: type, value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, base) and value is not base
+
+
+def _load(path: str) -> Any:
+    module, _, name = path.partition(":")
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"{path!r} expects package.module:NAME of something that can be imported: {error}") from error
+
+
+def _activation_or_factory(part: Any, name: str) -> Activation | Factory:
+    if isinstance(part, str):
+        return activation(part)
+    if _is_a(Activation, part):
+        part = part()
+    fits = callable(part) and not isinstance(part, type)
+    require(fits, f"{name!r} has to be an Activation or a function (n_in, n_out) -> Network, got {part!r}")
+    return part
+
+
+def _named(parts: Mapping[str, Any] | Iterable[Any]) -> dict[str, Any]:
+    """Parts by name; a list's are named by what was written, or by their class (functions: by their own name)."""
+    if isinstance(parts, Mapping):
+        return dict(parts)
+    parts = [parts] if isinstance(parts, str) else list(parts)
+    names = [p if isinstance(p, str) else getattr(p, "__name__", type(p).__name__).lower() for p in parts]
+    require(len(set(names)) == len(names), f"two of {', '.join(names)} have the same name: give a dict of names")
+    return dict(zip(names, parts, strict=True))
+
+
+def mlp(
+    act: Activation, n_in: int, hidden: Sequence[int], n_out: int, weight_init: Initializer | None = None
+) -> Network:
+    """Dense layers of these sizes, each hidden one followed by `act`; started as is recommended for it by default."""
+    sizes = [n_in, *hidden]
+    init = type(act).weight_init if weight_init is None else weight_init
+    layers = [part for a, b in pairwise(sizes) for part in (Dense(a, b, init), act)]
+    return Network(*layers, Dense(sizes[-1], n_out))
+
+
+def initialiser(name: str) -> Initializer | None:
+    """The initializer of hidden Dense layers by name; None is each activation's own ("recommended")."""
+    known = {key: init for key, init in vars(minnet).items() if key.split("_")[0] in ("glorot", "he", "lecun")}
+    known |= {"orthogonal": minnet.orthogonal, SAME: glorot_uniform}
+    require(name in known or name == RECOMMENDED, f"unknown initialiser {name!r}; known are {RECOMMENDED}, "
+            f"{SAME} (glorot_uniform for all), {', '.join(sorted(known.keys() - {SAME}))}")  # fmt: skip
+    return known.get(name)
+
+
+def optimizer(name: str) -> Optimizer:
+    """A catalogue optimizer by its class name in any case, with its default settings."""
+    known = {k.lower(): cls for k, cls in vars(minnet).items() if _is_a(Optimizer, cls) and k != "Clipped"}
+    require(name.lower() in known, f"unknown optimizer {name!r}; known are {', '.join(sorted(known))}")
+    return known[name.lower()](1.0)
+
+
+def with_rate(part: Any, rate: Rate) -> Any:
+    """The same optimizer (or schedule) at another learning rate, wherever within it the rate is kept."""
+    names = [field.name for field in fields(part)]
+    inner = [name for name in names if isinstance(getattr(part, name), Optimizer | Schedule)]
+    if inner:
+        return replace(part, **{inner[0]: with_rate(getattr(part, inner[0]), rate)})
+    return replace(part, **{"rate" if "rate" in names else "schedule": rate})  # WarmUp's stands in `schedule`
+
+
+def is_sgd(method: Optimizer) -> bool:
+    """Whether the learning rates to try are those of gradient descent, ten to a hundred times an adaptive one's."""
+    return isinstance(getattr(method, "optimizer", method), SGD)
+
+
+def conditions(
+    activations: Mapping[str, Part] | Iterable[Part],
+    n_in: int,
+    n_out: int,
+    *,
+    hidden: Sequence[int],
+    initialisers: Mapping[str, Initializer] | Iterable[str],
+    optimizers: Mapping[str, Optimizer] | Iterable[str],
+    own_seeds: Collection[str] = (),
+) -> list[Condition]:
+    """The whole grid, named by what differs. A whole network has its own initialisers: it stands there once."""
+    parts = {name: _activation_or_factory(part, name) for name, part in _named(activations).items()}
+    inits = {name: initialiser(i) if isinstance(i, str) else i for name, i in _named(initialisers).items()}
+    methods = {name: optimizer(o) if isinstance(o, str) else o for name, o in _named(optimizers).items()}
+    for what, found in (("activation", parts), ("initialiser", inits), ("optimizer", methods)):
+        require(len(found) > 0, f"compare expects at least one {what}, got none")
+    require(all(size >= 1 for size in hidden), f"hidden sizes have to be >= 1, got {tuple(hidden)}")
+    unknown = set(own_seeds) - set(parts)
+    require(not unknown, f"own_seeds names {', '.join(sorted(unknown))}, which is not compared")
+    grid = []
+    for index, (name, part) in enumerate(parts.items()):
+        whole = not isinstance(part, Activation)
+        for init_name, init in {"its own": None}.items() if whole else inits.items():
+            network: Any = mlp(part, n_in, hidden, n_out, init) if isinstance(part, Activation) else part(n_in, n_out)
+            require(isinstance(network, Network), f"{name} has to make a Network, got {network!r}")
+            for method_name, method in methods.items():
+                told = [name, *([init_name] if len(inits) > 1 and not whole else ())]
+                told += [method_name] if len(methods) > 1 else []
+                offset = OWN_SEEDS * (index + 1) if name in own_seeds else 0
+                grid.append(Condition("/".join(told), name, init_name, method_name, network, method, offset))
+    return grid

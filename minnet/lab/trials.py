@@ -1,0 +1,113 @@
+"""One network at some learning rates on some seeds, all at once as replicas: a comparison's unit of work."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from minnet.lab.conditions import with_rate
+from minnet.lab.datasets import Dataset
+from minnet.lab.manifest import described, engine_hash, versions
+from minnet.losses import Loss, mse, softmax_cross_entropy
+from minnet.network import Network
+from minnet.optimizers import Optimizer
+from minnet.run import Run
+from minnet.settings import Array
+from minnet.training import train
+
+Outcome = dict[str, Array]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Data of seed k; weights, batch order and noise of seed k + offset. `optimizer` is taken at each of `rates`.
+
+    Replica r has rate r // len(seeds) and seed r % len(seeds). `curves` asks for the test score over the epochs.
+    """
+
+    network: Network
+    optimizer: Optimizer
+    rates: tuple[float, ...]
+    data: Dataset
+    seeds: tuple[int, ...]
+    epochs: int
+    batch_size: int
+    offset: int = 0
+    curves: bool = False
+
+    def key(self, data_hash: str) -> str:
+        """A text that two trials share only if their outcomes are the same. `data_hash` stands for the data."""
+        code = f"{engine_hash()} {' '.join(versions().values())}"
+        parts = described(self.network), described(self.optimizer), self.rates, self.seeds, self.offset
+        return "\n".join(map(str, (code, data_hash, *parts, self.epochs, self.batch_size, self.curves)))
+
+    def __call__(self) -> Outcome:
+        """Train, and return plain arrays: diverged, message, validation_score, validation_loss, test_score: (K,).
+
+        Besides theta (rates, P), that of the first seed; and if asked for, epoch (E,) and curve (E, K), the test score
+        at some forty epochs. A run that diverged, or that ends in no finite number, scores what guessing scores.
+        """
+        from threadpoolctl import threadpool_limits
+
+        split = self.data.splits(self.seeds)
+        x, x_val, x_test = (self._repeated(part.astype(np.float32)) for part in split[::2])
+        y, y_val, y_test = (self._repeated(self._targets(part)) for part in split[1::2])
+        curve: dict[int, Array] = {}
+
+        def watch(run: Run) -> None:
+            epoch = len(run.history["loss"])
+            if epoch % -(-self.epochs // 40) == 0 or epoch in (1, self.epochs):
+                curve[epoch] = self._scored(run, x_test, y_test)[1]
+
+        with threadpool_limits(1):
+            run = train(
+                self.network,
+                self._loss,
+                with_rate(self.optimizer, tuple(np.repeat(self.rates, len(self.seeds)).tolist())),
+                x,
+                y,
+                epochs=self.epochs,
+                batch_size=self.batch_size,
+                seed=np.tile(self.seeds, len(self.rates)) + self.offset,
+                callbacks=[watch] if self.curves else [],
+            )
+            loss, score = self._scored(run, x_val, y_val)
+            _, test_score = self._scored(run, x_test, y_test)
+        if any(stop.reason == "interrupted" for stop in run.stops):
+            raise KeyboardInterrupt
+        return {
+            "diverged": run.diverged,
+            "message": np.array([stop.message if stop.reason == "diverged" else "" for stop in run.stops]),
+            "validation_score": score,
+            "validation_loss": loss,
+            "test_score": test_score,
+            "theta": run.theta[:: len(self.seeds)],
+            "epoch": np.array(list(curve), int),
+            "curve": np.array(list(curve.values())).reshape(len(curve), len(run.theta)),
+        }
+
+    def _repeated(self, part: Array) -> Array:
+        """Seeds (S, ...) -> replicas (K, ...): once for each rate."""
+        return np.concatenate([part] * len(self.rates)) if len(self.rates) > 1 else part
+
+    @property
+    def _loss(self) -> Loss:
+        return softmax_cross_entropy if self.data.task == "classification" else mse
+
+    def _targets(self, y: Array) -> Array:
+        """Labels (S, N) as they are; real targets (S, N, n_out), of which (S, N) is the case of one output."""
+        if self.data.task == "classification":
+            return y
+        return (y if y.ndim > 2 else y[..., None]).astype(np.float32)
+
+    def _scored(self, run: Run, x: Array, y: Array) -> tuple[Array, Array]:
+        """Loss and score (accuracy or R²) of each replica, (K,)."""
+        with np.errstate(all="ignore"):
+            out = run(x)
+            loss, _ = self._loss(out, y)
+            if self.data.task == "classification":
+                score = (out.argmax(axis=-1) == y).mean(axis=-1)
+                guess = np.array([np.bincount(labels).max() / len(labels) for labels in y])
+            else:
+                score, guess = self._loss.metric(out, y), np.zeros(len(y))
+        bad = run.diverged | ~np.isfinite(score) | ~np.isfinite(loss)
+        return np.where(bad, np.inf, loss).astype(float), np.where(bad, guess, score).astype(float)

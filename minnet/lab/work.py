@@ -1,0 +1,105 @@
+"""Tasks spread over cores or a cluster by joblib, each result kept in a file as soon as it is there."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from socket import create_connection
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from minnet.settings import Array
+
+Result = dict[str, Array]
+
+
+class Store:
+    """What tasks gave, by key; in a folder if there is one, so that work that was killed goes on where it was.
+
+    Every file is written beside and renamed, so a reader (or this very process, killed and started again) finds the
+    whole of it or nothing.
+    """
+
+    def __init__(self, folder: Path | None, fresh: bool = False):
+        self.folder, self._known, self.found = folder, dict[str, Result](), 0
+        if folder:
+            folder.mkdir(parents=True, exist_ok=True)
+            for path in [*folder.glob("*.part"), *(folder.glob("*.npz") if fresh else ())]:
+                path.unlink(missing_ok=True)
+
+    def get(self, key: str) -> Result | None:
+        """The result under this key, or None if it has yet to be worked out."""
+        if key not in self._known and self.folder and (path := self._path(key)).exists():
+            with np.load(path) as arrays:  # without pickle
+                self._known[key] = dict(arrays)
+            self.found += 1
+        return self._known.get(key)
+
+    def put(self, key: str, result: Result) -> None:
+        """Keep a result."""
+        self._known[key] = result
+        if self.folder:
+            path = self._path(key)
+            beside = path.with_suffix(f".{os.getpid()}.part")
+            with beside.open("wb") as file:
+                np.savez(file, allow_pickle=False, **result)
+            beside.replace(path)
+
+    def _path(self, key: str) -> Path:
+        assert self.folder
+        return self.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.npz"
+
+
+def work_out(
+    tasks: Mapping[str, Callable[[], Result]], store: Store, *, jobs: int, cluster: str | None
+) -> Iterator[str]:
+    """See to it that `store` has the result of every task (by key); yield each key as soon as it has.
+
+    Nothing here distributes work: joblib does, over `jobs` cores, or through the Dask scheduler at the address
+    `cluster`. Dask gives a lost worker's tasks to another one. Tasks are sent one by one and received in any order,
+    so that no more than those in flight can be lost.
+    """
+    from joblib import Parallel, delayed
+
+    for key in tasks:
+        if store.get(key) is not None:
+            yield key
+    left = [(key, task) for key, task in tasks.items() if store.get(key) is None]
+    if not left:
+        return
+    with _backend(cluster):
+        done = Parallel(n_jobs=jobs, batch_size=1, return_as="generator_unordered")(
+            delayed(_numbered)(i, task) for i, (_, task) in enumerate(left)
+        )
+        for i, result in done:
+            store.put(left[i][0], result)
+            yield left[i][0]
+
+
+def _numbered(number: int, task: Callable[[], Result]) -> tuple[int, Result]:
+    return number, task()
+
+
+@contextmanager
+def _backend(cluster: str | None) -> Iterator[None]:
+    """Within it joblib uses the Dask cluster, or whatever it uses anyway."""
+    if cluster is None:
+        yield
+        return
+    from joblib import parallel_config
+
+    try:
+        from distributed import Client
+    except ImportError:
+        raise ValueError("a cluster needs dask.distributed: pip install 'minnet-nn[cluster]'") from None
+    try:  # a Client that cannot connect takes long to give up, and then says more than one line
+        address = urlsplit(cluster)
+        create_connection((address.hostname, address.port), timeout=10).close()
+    except (OSError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"no Dask scheduler answers at {cluster!r}, expected one as at tcp://host:8786: {error}"
+        ) from None
+    with Client(cluster, set_as_default=False) as client, parallel_config("dask", client=client):  # type: ignore[no-untyped-call]
+        yield
