@@ -42,6 +42,7 @@ FLOORS = {
     "checks.activations": 6,
     "lab.datasets": 7,
     "lab.statistics": 7,
+    "lab.tables": 8,
     "lab.compare": 8,
     "lab.plots": 9,
 }
