@@ -45,6 +45,7 @@ FLOORS = {
     "lab.tables": 8,
     "lab.compare": 8,
     "lab.plots": 9,
+    "lab.report": 10,
 }
 # What a plain call of train() runs through, in reading order; penalties, early stopping and schedules are asked for.
 TRAINING_PATH = (
