@@ -156,11 +156,11 @@ def _facts(comparison: Findings) -> dict[str, Any]:
         "table": [(name, _window(row), row) for name, row in comparison.table.iterrows()],
         "pairs": list(_shown_pairs(comparison).itertuples()),
         "hidden_pairs": len(comparison.pairs) - len(_shown_pairs(comparison)),
-        "shared_rate": comparison.shared_rate,
+        "shared_rates": _shared_rates(comparison),
         "failures": list(_failures(comparison)),
         "tuning_seeds": tuning.seed.nunique(),
         "test_seeds": test.seed.nunique(),
-        "rates": sorted(tuning.rate.unique()),
+        "grids": sorted({tuple(sorted(mine.rate.unique())) for _, mine in tuning.groupby("condition")}),
         "rows": [len(split.x), len(split.x_val), len(split.x_test)],
         "n_in": split.x.shape[-1],
         "manifest": [entry for entry in _flat(comparison.manifest) if entry[0] != "command"],
@@ -168,10 +168,19 @@ def _facts(comparison: Findings) -> dict[str, Any]:
     }
 
 
+def _shared_rates(comparison: Findings) -> dict[str, float]:
+    """The learning rate by condition that all share; an adaptive optimizer's is another than gradient descent's."""
+    table = comparison.table
+    return dict(table.shared_rate) if "shared_rate" in table else dict.fromkeys(table.index, comparison.shared_rate)
+
+
 def _window(row: pd.Series) -> str:
     """The window of good learning rates, by its ends if they are known."""
     width = f"{row.window:.2g} decade{'' if row.window == 1 else 's'}"
-    return f"{row.window_low:.3g} to {row.window_high:.3g} ({width})" if "window_low" in row else width
+    if "window_low" not in row:
+        return width
+    low, high = f"{row.window_low:.3g}", f"{row.window_high:.3g}"
+    return f"{low} to {high} ({width})" if low != high else f"{low} only"
 
 
 def _shown_pairs(comparison: Findings) -> pd.DataFrame:
@@ -198,14 +207,13 @@ def _failures(comparison: Findings) -> Iterator[tuple[str, str]]:
             worst = f"seed {low.seed[low.test_score.idxmin()]}, has {_score(comparison, low.test_score.min())}"
             least = f"{name} ({_score(comparison, limit)}) plus one point"
             yield str(condition), f"{len(low)} of {len(own)} test seeds did no better than {least}; the worst, {worst}"
-        for (phase, rate), group in mine.groupby(["phase", "rate"]):
+        for phase, group in mine.groupby("phase"):
             lost = group[group.diverged]
             if len(lost):
-                why = f": {lost.iloc[0]['message']}" if "message" in lost and lost.iloc[0]["message"] else ""
-                yield (
-                    str(condition),
-                    f"{len(lost)} of {len(group)} {phase} runs diverged at learning rate {rate:g}{why}",
-                )
+                counts = group.groupby("rate").diverged.agg(["sum", "size"]).query("sum > 0")
+                where = ", ".join(f"{n} of {size} at learning rate {rate:g}" for rate, n, size in counts.itertuples())
+                why = str(lost.iloc[0].get("message") or "").rpartition(": ")[2]
+                yield str(condition), f"{phase} runs diverged: {where}{f'. In one of them, {why}' if why else ''}"
 
 
 def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
@@ -232,14 +240,15 @@ def _pictures(comparison: Findings) -> Iterator[Picture]:
         for name in table.index
     }
     best = table.rate.to_dict()
-    figure = _lines_figure(lines, best, "learning rate", f"validation {score}", None, lambda ax: ax.axvline(
-        comparison.shared_rate, color="0.4", linewidth=0.8, linestyle=(0, (1, 2))))  # fmt: skip
+    shared = sorted(set(_shared_rates(comparison).values()))
+    figure = _lines_figure(lines, best, "learning rate", f"validation {score}", None, lambda ax: [
+        ax.axvline(rate, color="0.4", linewidth=0.8, linestyle=(0, (1, 2))) for rate in shared])  # fmt: skip
     chosen = ", ".join(f"{name} {rate:g}" for name, rate in best.items())
     yield Picture(
         "rates",
         "Score over learning rate",
         f"Mean validation {score} of {seeds['tuning']} tuning seeds; band: its 95 % t interval; ring: the rate chosen; "
-        f"dotted: the shared rate, {comparison.shared_rate:g}. Window: the rates within one point of the best.",
+        f"dotted: the shared rate, {' or '.join(f'{rate:g}' for rate in shared)}.",
         f"Line chart of validation {score} over the learning rate. Chosen rates: {chosen}.",
         figure,
     )
@@ -265,8 +274,6 @@ def _boundaries(comparison: Findings) -> Picture:
     told = []
     for ax, (name, (network, theta, split)) in zip(axes, examples.items(), strict=True):
         plots.decision_boundary(network, theta, split, ax)
-        for drawn in ax.collections if len(examples) > MANY else ():
-            drawn.set_rasterized(True)  # thousands of points would make the page heavy
         right = float((network(theta, split.x_test).argmax(axis=-1) == split.y_test).mean())
         told.append(f"{name} {right:.1%}")
         ax.set_title(f"{_short(name)}\n{right:.1%}")
