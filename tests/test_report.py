@@ -178,10 +178,14 @@ def test_the_page_says_it_all(case):
         assert note in text
     score = case.found.table.score.iloc[0]
     assert (f"{score:.3f}".replace("-", "−") if case.name == "regression" else f"{score:.1%}") in text
-    for tag, attributes in seen.tags:
-        if tag == "svg":
-            assert attributes["role"] == "img"
-            assert len(attributes["aria-label"]) > 40
+    figures = [attributes for tag, attributes in seen.tags if tag == "svg"]
+    assert len(figures) == len(headings) - headings.count("h-differences") - 4
+    assert {attributes["role"] for attributes in figures} == {"img"}
+    told = [attributes["aria-label"] for attributes in figures]
+    assert min(map(len, told)) > 40
+    for alt in (text for text in told if "pairwise" not in text):
+        for name in case.found.table.index:
+            assert name in alt
 
 
 def test_ids_are_there_once_and_references_lead_to_them(case):
@@ -212,6 +216,14 @@ def test_files_beside_the_page(case):
     with case.page.with_name("my page_table.csv").open(encoding="utf-8", newline="") as file:
         assert [row[0] for row in csv.reader(file)][1:] == list(case.found.table.index)
     assert json.loads(case.page.with_name("my page_manifest.json").read_text()) == case.found.manifest
+
+
+def test_names_stand_in_the_figures_as_they_are(case):
+    for figure in ("rates", "curves"):
+        drawn = ElementTree.parse(case.page.with_name(f"my page_{figure}.svg"))
+        text = " ".join(" ".join(part.itertext()) for part in drawn.iter("{http://www.w3.org/2000/svg}text"))
+        for name in case.found.table.index:
+            assert " ".join(name.split()) in " ".join(text.split())
 
 
 def test_figures_take_their_colours_from_the_style_sheet(case):

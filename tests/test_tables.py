@@ -179,6 +179,7 @@ def test_every_spelling_of_a_file_is_the_same_data(tmp_path):
         "question marks": frame.to_csv(index=False, na_rep="?").encode(),
         "spaces": plain.replace(",", " , ").encode(),
         "quoted": frame.to_csv(index=False, quoting=1).encode(),
+        "spaces before quotes": frame.to_csv(index=False, quoting=1).replace('","', '", "').encode(),
         "blank lines": plain.replace("\n", "\n\n").encode(),
     }
     for spelling, content in spellings.items():
@@ -209,6 +210,14 @@ def test_quoted_newlines_and_separators(tmp_path):
     data = read_table(written(tmp_path, "\n".join(['"note, text",x,y', *lines])), "y")
     assert data.categories == ["note, text"]
     assert data.classes == ('say "a"', 'say "b"')
+
+
+def test_text_far_down_a_long_file(tmp_path):
+    """A reader that guesses types chunk by chunk makes numbers of the first 1s, and text of the last."""
+    lines = [f"{i % 7},{i * 1.5:.1f},{'ab'[i % 2]}" for i in range(300_000)]
+    data = read_table(written(tmp_path, "\n".join(["x,size,y", *lines, "u,1.0,a\n"])), "y")
+    assert data.categories == ["x"]
+    assert data.n_in == 1 + 7
 
 
 def test_columns_that_teach_nothing_are_left_out_and_said_so():

@@ -333,7 +333,7 @@ def _lines_figure(
         axes = [plots.bands(lines, chosen, figure.subplots())]
         axes[0].set(xlabel=xlabel, ylabel=ylabel)
         looks = plots.styles(lines)
-        # A label that begins with an underscore is left out of legends, so each begins with a space.
+        # Matplotlib 3.9 leaves a label that begins with an underscore out of the legend, so each begins with a space.
         handles = [axes[0].plot([], [], label=f" {_short(name)}", markersize=4, **looks[name])[0] for name in lines]
         if handles:
             figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, handlelength=3)
