@@ -212,6 +212,21 @@ def test_quoted_newlines_and_separators(tmp_path):
     assert data.classes == ('say "a"', 'say "b"')
 
 
+def test_everything_at_once(tmp_path):
+    """Strings, missing cells, a constant column, a class of two rows, a byte order mark, semicolons, decimal commas."""
+    frame = mixed(62).assign(unit="cm")
+    frame.loc[[7, 50], "species"] = "rare"
+    path = tmp_path / "my.csv"
+    frame.to_csv(path, sep=";", decimal=",", encoding="utf-8-sig", index=False)
+    with pytest.raises(ValueError, match=re.escape("class 'rare' stands only in 2 rows (8, 51); a class needs 5 rows")):
+        read_table(path, "species")
+    frame.drop(index=[7, 50]).to_csv(path, sep=";", decimal=",", encoding="utf-8-sig", index=False)
+    data = read_table(path, "species")
+    assert (data.numbers, data.categories, data.classes) == (["length", "width"], ["colour"], ("a", "b", "c"))
+    assert "column 'unit' is left out: it has the same value in every row" in data.notes
+    assert repr(data) == "<Table my: 60 rows, 5 features, target 'species' (3 classes)>"
+
+
 def test_text_far_down_a_long_file(tmp_path):
     """A reader that guesses types chunk by chunk makes numbers of the first 1s, and text of the last."""
     lines = [f"{i % 7},{i * 1.5:.1f},{'ab'[i % 2]}" for i in range(300_000)]
@@ -279,16 +294,16 @@ WRONG = "\n".join(["size,kind,label", *ROWS[:5], "1.0,2.0", *ROWS])
         (GOOD.replace("label", "labels"), "my has no column 'label'; did you mean 'labels'? Its columns are 'size', "),
         ("\n".join(r.replace("a", "1").replace("b", "2").replace("x", "3") for r in ROWS), "'3', '1'; its first"),
         (GOOD.replace("size,kind", "kind,kind"), "columns 1 and 2 are both called 'kind': rename or delete one"),
-        (WRONG, "line 7 of my.csv has 2 fields, the first line has 3: correct that line"),
-        (WRONG.replace("1.0,2.0", "1,2,3,4"), "line 7 of my.csv has 4 fields, the first line has 3: correct that line"),
-        (GOOD + "3.0,x", "line 22 of my.csv has 2 fields, the first line has 3: the file seems to be cut off there"),
+        (WRONG, "line 7 of my.csv has 2 of 3 fields: correct that line"),
+        (WRONG.replace("1.0,2.0", "1,2,3,4"), "line 7 of my.csv has 4 of 3 fields: correct that line"),
+        (GOOD + "3.0,x", "line 22 of my.csv has 2 of 3 fields: the file seems to be cut off there"),
         (GOOD + '3.0,"x', "my.csv cannot be read as CSV: a quotation mark is opened and never closed"),
         (GOOD + '3.0,"x"x,a', "my.csv cannot be read as CSV: in line 22, ',' expected after '\"'"),
         (GOOD.replace("1.5,y,b", "1.5,y,"), "target 'label' is missing in row 2: fill in or delete these rows"),
         (GOOD.replace(",b", ",?"), "target 'label' is missing in 10 rows (2, 4, 6, 8, 10, ...)"),
         (GOOD.replace(",b", ",a"), "target 'label' has the same value, 'a', in every row"),
         (GOOD + "1,x,c\n2,x,c\n", "class 'c' stands only in 2 rows (21, 22); a class needs 5 rows"),
-        (GOOD + "1,x,c\n2,x,d\n", "class 'c' stands only in row 21, and 1 more classes are as small; a class needs 5"),
+        (GOOD + "1,x,c\n2,x,d\n", "class 'c' (and 1 more such) stands only in row 21; a class needs 5"),
         (GOOD.replace("\n1.5,", "\ninf,"), "column 'size' is infinite in row 2"),
         ("kind,label\n" + "x,a\nx,b\n" * 9, "no column left to predict 'label' from; column 'kind' is left out"),
     ],

@@ -22,7 +22,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from minnet.lab import plots
+import minnet.lab.plots as plots
 from minnet.lab.datasets import Dataset, Split
 from minnet.network import Network
 from minnet.settings import Array

@@ -69,6 +69,10 @@ class Table(Dataset):
         self._rest, self._test = self._parted(np.arange(len(self._y)), 0.2, generator(0, "test"))
         self._known = [np.unique(self._x[name].to_numpy()[self._rest]) for name in self.categories]
 
+    def __repr__(self) -> str:
+        kind = f"{len(self.classes)} classes" if self.classes else "a quantity"
+        return f"<Table {self.name}: {len(self._y)} rows, {self.n_in} features, target {self.target!r} ({kind})>"
+
     def _parted(self, rows: Array, share: float, rng: np.random.Generator) -> Any:
         from sklearn.model_selection import train_test_split
 
@@ -157,6 +161,10 @@ def read_table(source: str | Path | pd.DataFrame, target: str, *, task: Task | N
     and ? are missing values. Anything else that pandas reads can be given as a DataFrame.
 
     Raises ValueError in one line that says what to change.
+
+    >>> from sklearn.datasets import load_iris
+    >>> read_table(load_iris(as_frame=True).frame, "target")
+    <Table table: 150 rows, 4 features, target 'target' (3 classes)>
     """
     require(
         task in (None, "classification", "regression"),
@@ -284,10 +292,10 @@ def _checked_target(target: Column, task: Task | None, notes: list[str]) -> Task
     counts = np.bincount(y)
     few = np.flatnonzero(counts < LEAST)
     if len(few):
-        more = f", and {len(few) - 1} more classes are as small" if len(few) > 1 else ""
+        more = f" (and {len(few) - 1} more such)" if len(few) > 1 else ""
         way_out = ", or say task='regression'" if target.values is None else ""
         raise ValueError(
-            f"target {name!r}: class {labels[few[0]]!r} stands only in {_rows(y == few[0])}{more}; a class needs "
+            f"target {name!r}: class {labels[few[0]]!r}{more} stands only in {_rows(y == few[0])}; a class needs "
             f"{LEAST} rows to be learned and tested: delete these rows, or give them another class{way_out}"
         )
     return "classification"
@@ -378,7 +386,7 @@ def _checked_lines(path: Path, encoding: str) -> tuple[str, list[str]]:
                 if len(record) not in (0, len(names)):
                     number, cut_off = reader.line_num, len(record) < len(names) and next(reader, None) is None
                     raise ValueError(
-                        f"line {number} of {path.name} has {len(record)} fields, the first line has {len(names)}: "
+                        f"line {number} of {path.name} has {len(record)} of {len(names)} fields: "
                         f"{'the file seems to be cut off there' if cut_off else 'correct that line'}"
                     )
         except csv.Error as error:
