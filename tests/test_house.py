@@ -61,9 +61,11 @@ FLOORS = {
     "lab.summary": 6,
     "lab.trials": 7,
     "lab.comparison": 7,
+    "lab.tables": 6,
     "lab.compare": 8,
     "lab.controls": 9,
     "lab.plots": 9,
+    "lab.report": 10,
 }
 # What a plain call of train() runs through, in reading order; what has to be asked for (penalties, early stopping,
 # schedules, a progress bar) is not counted.

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from itertools import cycle
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -92,3 +92,57 @@ def accuracy_over_rate(
 def _ceiling_line(ax: Axes, ceiling: float | None) -> None:
     if ceiling is not None:
         ax.axhline(ceiling, color="0.25", linewidth=1.2, label="best straight line")
+
+
+class Line(NamedTuple):
+    """A mean over seeds and the ends of its 95 % t interval, each (n,), at x (n,); NaN where there is one seed only."""
+
+    x: Array
+    mean: Array
+    low: Array
+    high: Array
+
+
+def line(scores: pd.DataFrame) -> Line:
+    """The Line of scores: a row an x, a column a seed."""
+    rows = [mean_interval(row[np.isfinite(row)]) for row in scores.to_numpy(float)]
+    return Line(scores.index.to_numpy(float), *np.array(rows).reshape(-1, 3).T)
+
+
+def bands(lines: Mapping[str, Line], chosen: Mapping[str, float] | None = None, ax: Axes | None = None) -> Axes:
+    """Each mean as a line and its interval as a band; a ring around the point at x = chosen."""
+    ax = _axes(ax)
+    for name, style in styles(lines).items():
+        _band(ax, lines[name], style, (chosen or {}).get(name))
+    return ax
+
+
+def band_among(lines: Mapping[str, Line], name: str, chosen: float | None = None, ax: Axes | None = None) -> Axes:
+    """One of many lines in colour, the others thin and grey behind it: a panel of small multiples."""
+    ax = _axes(ax)
+    for other in lines.values():
+        ax.plot(other.x, other.mean, color="0.7", linewidth=0.6)
+    _band(ax, lines[name], {"color": COLOURS[0], "markevery": 10**6}, chosen)
+    return ax
+
+
+def _band(ax: Axes, line: Line, style: Mapping[str, Any], chosen: float | None) -> None:
+    ax.plot(line.x, line.mean, **{"markevery": max(1, len(line.x) // 8), "markersize": 4, "linewidth": 1.4, **style})
+    ax.fill_between(line.x, line.low, line.high, color=style["color"], alpha=0.2, linewidth=0)
+    at = line.x == chosen
+    ax.plot(line.x[at], line.mean[at], "o", markersize=10, fillstyle="none", color=style["color"])
+
+
+def forest(pairs: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Mean differences with their intervals, a row a pair; filled where a difference was detected, hollow where not."""
+    ax = _axes(ax)
+    for row, pair in enumerate(pairs.itertuples()):
+        found = pair.verdict != "no detectable difference"
+        colour = COLOURS[0] if found else "0.4"
+        ax.plot([pair.low, pair.high], [row, row], color=colour, linewidth=1.6 if found else 1.0)
+        ax.plot(pair.difference, row, "s" if found else "o", color=colour, markersize=5,
+                markerfacecolor=colour if found else "white")  # fmt: skip
+    ax.axvline(0, color="0.25", linewidth=0.8)
+    ax.set(yticks=range(len(pairs)), yticklabels=[f"{pair.a}\n− {pair.b}" for pair in pairs.itertuples()])
+    ax.set_ylim(len(pairs) - 0.5, -0.5)
+    return ax
