@@ -28,6 +28,8 @@ from minnet.lab.compare import Comparison, compare
 from minnet.lab.conditions import activation
 from minnet.lab.controls import KNOWN_TO_BEND, null_control, positive_control
 from minnet.lab.datasets import DATASETS, Dataset, dataset
+from minnet.lab.report import write_report
+from minnet.lab.tables import read_table
 from minnet.settings import require
 
 EPILOG = f"Data sets: {', '.join(DATASETS)}. An activation of your own: package.module:NAME."
@@ -41,7 +43,8 @@ class Control(StrEnum):
 
 
 def main(
-    data: Annotated[str, typer.Option(help="data set")] = "moons",
+    data: Annotated[str, typer.Option(help="data set, or a CSV file of your own")] = "moons",
+    target: Annotated[str | None, typer.Option(help="the column of the CSV file to predict")] = None,
     activations: Annotated[str, typer.Option(help="names, separated by commas")] = "identity,sigmoid,tanh,relu",
     hidden: Annotated[str, typer.Option(help="sizes of the hidden layers")] = "16,16",
     initialisers: Annotated[str, typer.Option(help="recommended: each one's own; same: one for all")] = "recommended",
@@ -67,7 +70,8 @@ def main(
         require(jobs == -1 or jobs >= 1, f"--jobs expects -1 (all cores) or at least 1, got {jobs}")
         chosen = {act if act.lower() != "identity" else "linear-only": activation(act) for act in _words(activations)}
         require(len(chosen) > 0, f"--activations expects at least one activation, got {activations!r}")
-        source = dataset(data)
+        source = dataset(data) if target is None else read_table(data, target)
+        notes = getattr(source, "notes", ())  # what of a table was left out, or taken to mean what
         settings: dict[str, Any] = {
             "hidden": [_size(size) for size in _words(hidden)],
             "rates": "auto" if rates == "auto" else [_rate(rate) for rate in _words(rates)],
@@ -80,6 +84,7 @@ def main(
         if control is not None:
             run_control(control, source, repeats, settings)
             return
+        print(*notes, sep="\n", end="\n" if notes else "", file=sys.stderr)
         out.mkdir(parents=True, exist_ok=True)
         settings |= {"initialisers": _words(initialisers), "optimizers": _words(optimizers)}
         with _progress(f"training on {data}") as watch:
@@ -90,11 +95,8 @@ def main(
         raise typer.BadParameter(f"--out has to be a folder that can be written: {error}") from None
     print_table(found)
     print(found.rankings(), found.verdict(), sep="\n\n")
-    files = found.save(out)
-    layers = "-".join(map(str, (source.n_in, *settings["hidden"], source.n_out)))
-    figures = draw(found, out, f"{layers}, {epochs} epochs, {seeds} seeds")
-    print(f"\nEvery run, the table, all pairs, and what it takes to have them again: {', '.join(map(str, files))}.")
-    print(f"Figures: {', '.join(map(str, figures))}.")
+    page, *beside = write_report(found, out / f"{source.name}.html")
+    print(f"\nThe report: {page}. Beside it, every run, the table, all pairs, manifest and figures: {_listed(beside)}.")
     if taken := found.manifest["pieces"]["found"]:
         print(f"{taken} pieces of work were taken from {out / 'trained'}; --fresh trains them anew.", file=sys.stderr)
 
@@ -110,6 +112,14 @@ def _progress(title: str) -> Iterator[Callable[[int, int], None]]:
 
 def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _listed(paths: list[Path]) -> str:
+    """File names, those of one stem together: moons_pairs.csv, moons_bands.png/.svg."""
+    endings: dict[str, list[str]] = {}
+    for path in paths:
+        endings.setdefault(path.stem, []).append(path.suffix)
+    return ", ".join(stem + "/".join(suffixes) for stem, suffixes in endings.items())
 
 
 def _size(text: str) -> int:
@@ -182,51 +192,6 @@ def print_table(found: Comparison) -> None:
     print("Interval: Student's t for the mean over seeds. Worst: the worst seed.")
     print(f"Failed: seeds that diverged, or did no better than {least} plus one point.")
     print(f"At {found.shared_rate:g}: the mean if all had to share that learning rate.\n")
-
-
-def draw(found: Comparison, out: Path, setting: str) -> list[Path]:
-    """Write the figures and return their paths."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-    from matplotlib.figure import Figure
-
-    from minnet.lab import plots
-
-    name, ceiling, paths = found.data.name, found.data.ceiling, []
-
-    def save(figure: Figure, kind: str, caption: str) -> None:
-        figure.supxlabel(caption, fontsize=9, color="0.3")
-        paths.append(out / f"{name}_{kind}.png")
-        figure.savefig(paths[-1], dpi=120)
-        plt.close(figure)
-
-    if found.data.n_in == 2 and found.data.task == "classification":
-        columns = min(4, len(found.examples))
-        rows = -(-len(found.examples) // columns)
-        figure, axes = plt.subplots(rows, columns, figsize=(3.2 * columns, 3.3 * rows + 0.5), squeeze=False,
-                                    layout="constrained")  # fmt: skip
-        for ax in axes.flat[len(found.examples) :]:
-            ax.set_axis_off()
-        for ax, (act, (network, theta, split)) in zip(axes.flat, found.examples.items(), strict=False):
-            plots.decision_boundary(network, theta, split, ax)
-            right = (network(theta, split.x_test).argmax(axis=-1) == split.y_test).mean()
-            ax.set_title(f"{act}: {right:.1%}")
-        line = "" if ceiling is None else f" The best straight line has {ceiling:.1%}."
-        save(
-            figure, "boundaries", f"Test accuracy of the first fresh seed, each at its own best rate.{line}\n{setting}"
-        )
-    best = found.table.rate.to_dict()
-    figure, ax = plt.subplots(figsize=(7, 4.6), layout="constrained")
-    plots.learning_curves(found.curves, ceiling, ax).legend()
-    ax.set_title(f"Learning curves on {name}, each at its own best rate")
-    save(figure, "learning_curves", f"Mean of the fresh seeds, band: 95 % t interval of the mean.\n{setting}")
-    figure, ax = plt.subplots(figsize=(7, 4.6), layout="constrained")
-    plots.accuracy_over_rate(found.runs, best, found.shared_rate, ceiling, ax).legend()
-    ax.set_title(f"Accuracy on {name} over the learning rate (ring: chosen on validation data)")
-    save(figure, "accuracy_over_rate", f"Mean of the tuning seeds, band: 95 % t interval of the mean.\n{setting}")
-    return paths
 
 
 if __name__ == "__main__":

@@ -32,7 +32,8 @@ def test_compare_activations(tmp_path):
     manifest = json.loads((tmp_path / "new" / "moons_manifest.json").read_text())
     assert manifest["command"].endswith(f"--seeds 2 --epochs 30 --hidden 8 --out {tmp_path / 'new'}")
     figures = {path.name for path in (tmp_path / "new").glob("*.png")}
-    assert figures == {f"moons_{kind}.png" for kind in ("boundaries", "learning_curves", "accuracy_over_rate")}
+    assert figures == {f"moons_{kind}.png" for kind in ("boundaries", "rates", "curves", "pairs")}
+    assert "<svg" in (tmp_path / "new" / "moons.html").read_text()
 
 
 def test_compare_activations_shows_the_control_and_takes_up_what_is_trained(tmp_path):

@@ -29,7 +29,8 @@ from minnet.lab.datasets import dataset
 out, jobs, cluster = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else None
 found = compare(["identity", "tanh", "relu"], dataset("moons", n_test=500), hidden=(8,), seeds=3, epochs=40, jobs=jobs,
                 cluster=cluster, out=out)
-found.save(out)
+for name in ("runs", "table", "pairs"):
+    getattr(found, name).to_csv(out / f"moons_{name}.csv")
 print(found.rankings(), found.verdict(), sep="\\n")
 print(found.manifest["pieces"]["found"])
 """

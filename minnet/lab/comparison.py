@@ -1,9 +1,7 @@
 """What a comparison found: every run, a table, all pairs, and the same in words."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -46,13 +44,17 @@ class Comparison:
         """The numbers in words: who passes the best straight line, who is best, and who cannot be told from it."""
         least, name = limit(self.data)
         table, limited = self.table, f"{name} ({self.show(least)})"
-        above = [f"{act} ({self.show(row.score)})" for act, row in table[table.low > least].iterrows()]
-        level = [f"{act} ({self.show(row.score)})" for act, row in table[~(table.low > least)].iterrows()]
+        low, mean = table.low > least, table.score > least
+        groups = {
+            ("passes", "pass", limited): low,
+            ("is not shown to pass", "are not shown to pass", f"{limited}, which is within the interval"): mean & ~low,
+            ("does not pass", "do not pass", limited): ~mean,
+        }
         parts = []
-        if above:
-            parts.append(f"{_listed(above)} {'passes' if len(above) == 1 else 'pass'} {limited}")
-        if level:
-            parts.append(f"{_listed(level)} {'does' if len(level) == 1 else 'do'} not pass {limited}")
+        for (one, many, what), which in groups.items():
+            names = [f"{act} ({self.show(row.score)})" for act, row in table[which].iterrows()]
+            if names:
+                parts.append(f"{_listed(names)} {one if len(names) == 1 else many} {what}")
         text = f"On {self.data.name}, each at its own best learning rate, {'; '.join(parts)}."
         if len(table) > 1:
             best = str(table.score.idxmax())
@@ -85,21 +87,6 @@ class Comparison:
             told = [f"{places[n]}. {n} {self.show(row[score])} (rate {row[rate]:g})" for n, row in table.iterrows()]
             lines.append(f"{title}: {', '.join(told)}.")
         return "\n".join(lines)
-
-    def save(self, folder: Path) -> list[Path]:
-        """Write runs, table and pairs as CSV and the manifest as JSON, each beside and renamed; return the paths."""
-        texts = {
-            "runs.csv": self.runs.to_csv(index=False),
-            "table.csv": self.table.to_csv(),
-            "pairs.csv": self.pairs.to_csv(index=False),
-            "manifest.json": json.dumps(self.manifest, indent=2, ensure_ascii=False) + "\n",
-        }
-        paths = [folder / f"{self.data.name}_{name}" for name in texts]
-        for path, text in zip(paths, texts.values(), strict=True):
-            beside = path.with_name(f"{path.name}.part")
-            beside.write_text(text, encoding="utf-8")
-            beside.replace(path)
-        return paths
 
 
 def _listed(items: Sequence[str]) -> str:

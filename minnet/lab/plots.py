@@ -52,48 +52,6 @@ def decision_boundary(network: Network, theta: Array, split: Split, ax: Axes | N
     return ax
 
 
-def learning_curves(curves: Mapping[str, pd.DataFrame], ceiling: float | None = None, ax: Axes | None = None) -> Axes:
-    """Mean test score over epochs (index) of the seeds (columns), with the 95 % t interval of the mean as a band."""
-    ax = _axes(ax)
-    for name, style in styles(curves).items():
-        if curves[name].empty:  # every seed diverged in the first epoch
-            continue
-        epochs = curves[name].index.to_numpy()
-        mean, low, high = np.array([mean_interval(row) for row in curves[name].to_numpy()]).T
-        ax.plot(epochs, mean, label=name, markevery=max(1, len(epochs) // 8), markersize=5, **style)
-        ax.fill_between(epochs, low, high, color=style["color"], alpha=0.2, linewidth=0)
-    _ceiling_line(ax, ceiling)
-    ax.set(xlabel="epoch", ylabel="test accuracy")
-    return ax
-
-
-def accuracy_over_rate(
-    runs: pd.DataFrame, best: Mapping[str, float], shared_rate: float, ceiling: float | None = None,
-    ax: Axes | None = None,
-) -> Axes:  # fmt: skip
-    """Mean test score of the tuning runs over the learning rate, with 95 % t intervals; the chosen rate ringed."""
-    ax = _axes(ax)
-    tuning = runs[runs.phase == "tuning"]
-    for name, style in styles(best).items():
-        mine = tuning[tuning.condition == name].groupby("rate").test_score
-        rates = np.array(sorted(mine.groups))
-        mean, low, high = np.array([mean_interval(mine.get_group(rate)) for rate in rates]).T
-        ax.plot(rates, mean, label=name, markersize=5, **style)
-        ax.fill_between(rates, low, high, color=style["color"], alpha=0.2, linewidth=0)
-        ax.plot(best[name], mean[rates == best[name]], "o", markersize=13, fillstyle="none", color=style["color"])
-    ax.axvline(shared_rate, color="0.4", linewidth=1, linestyle=(0, (1, 2)))
-    ax.annotate("shared\nrate", (shared_rate, 0), xycoords=("data", "axes fraction"), xytext=(4, 6),
-                textcoords="offset points", fontsize="small", color="0.3")  # fmt: skip
-    _ceiling_line(ax, ceiling)
-    ax.set(xscale="log", xlabel="learning rate", ylabel="test accuracy")
-    return ax
-
-
-def _ceiling_line(ax: Axes, ceiling: float | None) -> None:
-    if ceiling is not None:
-        ax.axhline(ceiling, color="0.25", linewidth=1.2, label="best straight line")
-
-
 class Line(NamedTuple):
     """A mean over seeds and the ends of its 95 % t interval, each (n,), at x (n,); NaN where there is one seed only."""
 
