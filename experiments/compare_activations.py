@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from minnet.catalogue import CATALOGUE
 from minnet.lab.compare import Comparison, compare
 from minnet.lab.conditions import activation
 from minnet.lab.controls import KNOWN_TO_BEND, null_control, positive_control
@@ -32,7 +33,11 @@ from minnet.lab.report import write_report
 from minnet.lab.tables import read_table
 from minnet.settings import require
 
-EPILOG = f"Data sets: {', '.join(DATASETS)}. An activation of your own: package.module:NAME."
+NAMES = dict.fromkeys(type(member).__name__.lower() for member in CATALOGUE)
+EPILOG = (
+    f"Data sets: {', '.join(DATASETS)}; or a CSV file of your own with --target. "
+    f"Activations: {', '.join(NAMES)}; or one of your own as package.module:NAME."
+)
 
 
 class Control(StrEnum):
@@ -68,12 +73,16 @@ def main(
         for name, (count, least) in counts.items():
             require(count >= least, f"--{name} expects at least {least}, got {count}")
         require(jobs == -1 or jobs >= 1, f"--jobs expects -1 (all cores) or at least 1, got {jobs}")
-        chosen = {act if act.lower() != "identity" else "linear-only": activation(act) for act in _words(activations)}
+        chosen = dict(map(_activation, _words(activations)))
         require(len(chosen) > 0, f"--activations expects at least one activation, got {activations!r}")
-        source = dataset(data) if target is None else read_table(data, target)
+        table = target is not None or data.lower().endswith(".csv")
+        require(not table or target is not None, f"--data {data} expects --target, the name of the column to predict")
+        source = read_table(data, str(target)) if table else dataset(data)
         notes = getattr(source, "notes", ())  # what of a table was left out, or taken to mean what
+        sizes = [_size(size) for size in _words(hidden)]
+        require(len(sizes) > 0, "--hidden expects at least one size: without hidden layers there is no activation")
         settings: dict[str, Any] = {
-            "hidden": [_size(size) for size in _words(hidden)],
+            "hidden": sizes,
             "rates": "auto" if rates == "auto" else [_rate(rate) for rate in _words(rates)],
             "shared_rate": shared_rate,
             "seeds": seeds,
@@ -120,6 +129,12 @@ def _listed(paths: list[Path]) -> str:
     for path in paths:
         endings.setdefault(path.stem, []).append(path.suffix)
     return ", ".join(stem + "/".join(suffixes) for stem, suffixes in endings.items())
+
+
+def _activation(text: str) -> tuple[str, Any]:
+    """Its name in the table, and itself; a network whose activation is the identity is called what it is."""
+    linear = text.lower() in ("identity", "linear", "linear-only")
+    return ("linear-only", activation("identity")) if linear else (text, activation(text))
 
 
 def _size(text: str) -> int:

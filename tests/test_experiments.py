@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from sklearn.datasets import load_wine
 
 ROOT = Path(__file__).parent.parent
 
@@ -65,6 +66,16 @@ def test_compare_activations_runs_its_controls(control):
     assert done.stdout.count("of 1 repeats") == {"null": 1, "positive": 4}[control]
 
 
+def test_compare_activations_on_a_table_of_ones_own(tmp_path):
+    load_wine(as_frame=True).frame.rename(columns={"target": "kind"}).to_csv(tmp_path / "wines.csv", index=False)
+    few = "--activations", "linear,tanh", "--seeds", 2, "--epochs", 5, "--rates", "0.1", "--out", tmp_path / "new"
+    done = run("compare_activations", "--data", tmp_path / "wines.csv", "--target", "kind", *few)
+    assert done.returncode == 0, done.stderr
+    assert "Test accuracy on wines, 2 fresh seeds" in done.stdout
+    assert "linear-only" in done.stdout
+    assert (tmp_path / "new" / "wines.html").exists()
+
+
 def test_compare_activations_on_real_data_of_many_features(tmp_path):
     arguments = "--data", "wine", "--activations", "tanh", "--seeds", 2, "--epochs", 5, "--out", tmp_path
     done = run("compare_activations", *arguments)
@@ -81,6 +92,9 @@ def test_compare_activations_on_real_data_of_many_features(tmp_path):
         (("--activations", ","), "at least one activation"),
         (("--hidden", "16,x"), "--hidden expects sizes >= 1 separated by commas, such as 16,16; got 'x'"),
         (("--hidden", "0"), "got '0'"),
+        (("--hidden", ""), "--hidden expects at least one size"),
+        (("--data", "my.csv"), "--data my.csv expects --target, the name of the column to predict"),
+        (("--data", "my.csv", "--target", "y"), "there is no file 'my.csv'"),
         (("--seeds", "1"), "--seeds expects at least 2, got 1"),
         (("--epochs", "0"), "--epochs expects at least 1, got 0"),
         (("--rates", "0.1,fast"), "--rates expects auto, or numbers separated by commas, such as 0.01,0.1; got 'fast'"),
@@ -93,8 +107,8 @@ def test_compare_activations_on_real_data_of_many_features(tmp_path):
         (("--out", __file__), "--out"),
     ],
 )
-def test_bad_arguments_end_with_code_2_and_no_traceback(arguments, message):
-    done = run("compare_activations", *arguments)
+def test_bad_arguments_end_with_code_2_and_no_traceback(arguments, message, tmp_path):
+    done = run("compare_activations", "--out", tmp_path, *arguments)
     assert done.returncode == 2
     assert done.stdout == ""
     error = [line for line in done.stderr.splitlines() if line.startswith("Error:")]
