@@ -89,7 +89,7 @@ def main(
     except OSError as error:
         raise typer.BadParameter(f"--out has to be a folder that can be written: {error}") from None
     print_table(found)
-    print(found.rankings(), found.verdict(), sep="\n\n")
+    print("Ranking:\n" + found.rankings(), found.verdict(), sep="\n\n")
     files = found.save(out)
     layers = "-".join(map(str, (source.n_in, *settings["hidden"], source.n_out)))
     figures = draw(found, out, f"{layers}, {epochs} epochs, {seeds} seeds")
@@ -203,7 +203,7 @@ def draw(found: Comparison, out: Path, setting: str) -> list[Path]:
         plt.close(figure)
 
     if found.data.n_in == 2 and found.data.task == "classification":
-        columns = min(4, len(found.examples))
+        columns = min(4 if len(found.examples) in (4, 7, 8) else 3, len(found.examples))
         rows = -(-len(found.examples) // columns)
         figure, axes = plt.subplots(rows, columns, figsize=(3.2 * columns, 3.3 * rows + 0.5), squeeze=False,
                                     layout="constrained")  # fmt: skip

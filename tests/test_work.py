@@ -109,6 +109,10 @@ def cluster(tmp_path):
         dask([sys.executable, "-m", "dask", "worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard"])
         for _ in range(2)
     ]
+    from distributed import Client
+
+    with Client(address, set_as_default=False, timeout=60) as client:
+        client.wait_for_workers(2, timeout=60)
     yield address, workers
     for process in (*workers, scheduler):
         process.kill()

@@ -101,5 +101,8 @@ def _backend(cluster: str | None) -> Iterator[None]:
         raise ValueError(
             f"no Dask scheduler answers at {cluster!r}, expected one as at tcp://host:8786: {error}"
         ) from None
-    with Client(cluster, set_as_default=False) as client, parallel_config("dask", client=client):  # type: ignore[no-untyped-call]
+    with (
+        Client(cluster, set_as_default=False) as client,  # type: ignore[no-untyped-call]
+        parallel_config("dask", client=client, wait_for_workers_timeout=60),
+    ):
         yield
