@@ -235,4 +235,5 @@ if __name__ == "__main__":
     try:
         app()
     except KeyboardInterrupt:
+        print("Interrupted. What was trained is kept: the same command goes on from there.", file=sys.stderr)
         sys.exit(130)
