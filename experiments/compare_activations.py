@@ -103,7 +103,7 @@ def main(
     except OSError as error:
         raise typer.BadParameter(f"--out has to be a folder that can be written: {error}") from None
     print_table(found)
-    print(found.rankings(), found.verdict(), sep="\n\n")
+    print("Ranking:\n" + found.rankings(), found.verdict(), sep="\n\n")
     page, *beside = write_report(found, out / f"{source.name}.html")
     print(f"\nThe report: {page}. Beside it, every run, the table, all pairs, manifest and figures: {_listed(beside)}.")
     if taken := found.manifest["pieces"]["found"]:
@@ -215,4 +215,5 @@ if __name__ == "__main__":
     try:
         app()
     except KeyboardInterrupt:
+        print("Interrupted. What was trained is kept: the same command goes on from there.", file=sys.stderr)
         sys.exit(130)

@@ -131,3 +131,8 @@ def test_the_task_tells_outputs_and_guess():
             raise NotImplementedError
 
     assert (Line().n_out, Line().guess, Line().ceiling) == (2, 0.0, None)
+
+
+def test_no_ceiling_is_computed_that_would_take_hours():
+    assert dataset("moons", n_test=10_001).ceiling is None
+    assert dataset("moons", n_test=100).ceiling is not None

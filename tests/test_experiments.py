@@ -1,6 +1,7 @@
 """The experiments run as a reader runs them, and refuse what they cannot do in one line."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,8 +25,7 @@ def test_compare_activations(tmp_path):
     for word in ("linear-only", "sigmoid", "tanh", "relu", "best line", "On moons, each at its own best learning rate"):
         assert word in done.stdout
     assert "…" not in done.stdout
-    for line in ("All at one shared rate: 1. ", "Each at its own best rate: 1. "):
-        assert line in done.stdout
+    assert re.search("all at one shared rate +each at its own best rate\n1. ", done.stdout)
     runs = pd.read_csv(tmp_path / "new" / "moons_runs.csv")
     assert set(runs.condition) == {"linear-only", "sigmoid", "tanh", "relu"}
     assert set(runs.phase) == {"tuning", "test"}
@@ -50,7 +50,7 @@ def test_compare_activations_shows_the_control_and_takes_up_what_is_trained(tmp_
     first, second, third = (run("compare_activations", *arguments, *more) for more in ((), (), ("--fresh",)))
     assert first.returncode == 0, first.stderr
     assert "sigmoid/recommended/adam" in first.stdout
-    assert "minnet:Tanh/same/sgd" in first.stdout
+    assert "minnet:Tanh/sgd" in first.stdout
     assert (first.stderr, third.stderr) == ("", "")
     assert second.stderr.endswith(f"pieces of work were taken from {tmp_path / 'trained'}; --fresh trains them anew.\n")
     assert first.stdout == second.stdout == third.stdout

@@ -110,6 +110,10 @@ def cluster(tmp_path):
         dask([sys.executable, "-m", "dask", "worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard"])
         for _ in range(2)
     ]
+    from distributed import Client
+
+    with Client(address, set_as_default=False, timeout=60) as client:
+        client.wait_for_workers(2, timeout=60)
     yield address, workers
     for process in (*workers, scheduler):
         process.kill()
@@ -134,7 +138,7 @@ def test_a_cluster_that_is_not_there_is_said(address):
         compare(["tanh"], dataset("moons"), cluster=address)
 
 
-def test_a_store_keeps_whole_files_only_and_forgets_when_asked(tmp_path):
+def test_a_store_keeps_whole_files_only_and_looks_away_when_asked(tmp_path):
     store = Store(tmp_path)
     assert store.get("a") is None
     store.put("a", {"x": np.arange(3), "words": np.array(["", "ä"])})
@@ -143,7 +147,6 @@ def test_a_store_keeps_whole_files_only_and_forgets_when_asked(tmp_path):
     np.testing.assert_array_equal(again.get("a")["x"], [0, 1, 2])
     assert again.get("a")["words"].tolist() == ["", "ä"]
     assert (again.found, store.found) == (1, 0)
-    assert [path.suffix for path in tmp_path.iterdir()] == [".npz"]
     assert Store(tmp_path, fresh=True).get("a") is None
 
 

@@ -31,7 +31,7 @@ __all__ = ["ADAPTIVE_RATES", "RATES", "Comparison", "activation", "compare", "ml
 RATES = tuple(float(f"{10.0**e:.2g}") for e in np.arange(-2, 1.25, 0.5))  # 0.01 to 10
 ADAPTIVE_RATES = tuple(float(f"{10.0**e:.2g}") for e in np.arange(-4, -0.75, 0.5))  # 0.0001 to 0.1
 
-LARGEST = 2**26  # numbers of data held at once by one piece of work: 268 MB in float32
+LARGEST = 2**24  # numbers of data that one piece of work holds at once: with all copies about 400 MB
 MEASURED = ("diverged", "validation_score", "validation_loss", "test_score", "message")
 
 

@@ -76,17 +76,17 @@ class Comparison:
         return bool((pair.verdict != "no detectable difference").any())
 
     def rankings(self) -> str:
-        """The order in which all stand at one shared learning rate, and each at its own best one: two lines."""
-        lines = []
-        for title, score, rate in (
-            ("All at one shared rate", "shared_score", "shared_rate"),
-            ("Each at its own best rate", "score", "rate"),
+        """The order of all at one shared learning rate, beside that of each at its own best: a line a place."""
+        columns = []
+        for title, score, rate, rank in (
+            ("all at one shared rate", "shared_score", "shared_rate", "shared_rank"),
+            ("each at its own best rate", "score", "rate", "rank"),
         ):
             table = self.table.sort_values(score, ascending=False, kind="stable")
-            places = table[score].rank(ascending=False, method="min").astype(int)
-            told = [f"{places[n]}. {n} {self.show(row[score])} (rate {row[rate]:g})" for n, row in table.iterrows()]
-            lines.append(f"{title}: {', '.join(told)}.")
-        return "\n".join(lines)
+            told = [f"{row[rank]}. {n}  {self.show(row[score])} at {row[rate]:g}" for n, row in table.iterrows()]
+            columns.append([title, *told])
+        width = max(map(len, columns[0])) + 3
+        return "\n".join(f"{left:{width}}{right}" for left, right in zip(*columns, strict=True))
 
 
 def _listed(items: Sequence[str]) -> str:

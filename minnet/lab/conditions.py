@@ -130,7 +130,11 @@ def conditions(
     optimizers: Mapping[str, Optimizer] | Iterable[str],
     own_seeds: Collection[str] = (),
 ) -> list[Condition]:
-    """The whole grid, named by what differs. A whole network has its own initialisers: it stands there once."""
+    """The whole grid, named by what differs.
+
+    An activation that two initialisers start alike stands there once ("recommended = same"), and so does a whole
+    network, which has initialisers of its own.
+    """
     parts = {name: _activation_or_factory(part, name) for name, part in _named(activations).items()}
     inits = {name: initialiser(i) if isinstance(i, str) else i for name, i in _named(initialisers).items()}
     methods = {name: optimizer(o) if isinstance(o, str) else o for name, o in _named(optimizers).items()}
@@ -141,13 +145,18 @@ def conditions(
     require(not unknown, f"own_seeds names {', '.join(sorted(unknown))}, which is not compared")
     grid = []
     for index, (name, part) in enumerate(parts.items()):
-        whole = not isinstance(part, Activation)
-        for init_name, init in {"its own": None}.items() if whole else inits.items():
+        networks: list[tuple[str, Any]] = []  # those that start differently
+        for init_name, init in inits.items() if isinstance(part, Activation) else [("its own", None)]:
             network: Any = mlp(part, n_in, hidden, n_out, init) if isinstance(part, Activation) else part(n_in, n_out)
             require(isinstance(network, Network), f"{name} has to make a Network, got {network!r}")
+            alike = [i for i, (_, other) in enumerate(networks) if other == network]
+            if alike:
+                networks[alike[0]] = (f"{networks[alike[0]][0]} = {init_name}", network)
+            else:
+                networks.append((init_name, network))
+        offset = OWN_SEEDS * (index + 1) if name in own_seeds else 0
+        for init_name, network in networks:
             for method_name, method in methods.items():
-                told = [name, *([init_name] if len(inits) > 1 and not whole else ())]
-                told += [method_name] if len(methods) > 1 else []
-                offset = OWN_SEEDS * (index + 1) if name in own_seeds else 0
+                told = [name, *([init_name] if len(networks) > 1 else ()), *([method_name] if len(methods) > 1 else ())]
                 grid.append(Condition("/".join(told), name, init_name, method_name, network, method, offset))
     return grid

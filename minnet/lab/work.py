@@ -19,19 +19,17 @@ class Store:
     """What tasks gave, by key; in a folder if there is one, so that work that was killed goes on where it was.
 
     Every file is written beside and renamed, so a reader (or this very process, killed and started again) finds the
-    whole of it or nothing.
+    whole of it or nothing. A `fresh` store overwrites what it finds and does not read it.
     """
 
     def __init__(self, folder: Path | None, fresh: bool = False):
-        self.folder, self._known, self.found = folder, dict[str, Result](), 0
+        self.folder, self.fresh, self._known, self.found = folder, fresh, dict[str, Result](), 0
         if folder:
             folder.mkdir(parents=True, exist_ok=True)
-            for path in [*folder.glob("*.part"), *(folder.glob("*.npz") if fresh else ())]:
-                path.unlink(missing_ok=True)
 
     def get(self, key: str) -> Result | None:
         """The result under this key, or None if it has yet to be worked out."""
-        if key not in self._known and self.folder and (path := self._path(key)).exists():
+        if key not in self._known and self.folder and not self.fresh and (path := self._path(key)).exists():
             with np.load(path) as arrays:  # without pickle
                 self._known[key] = dict(arrays)
             self.found += 1
@@ -101,5 +99,8 @@ def _backend(cluster: str | None) -> Iterator[None]:
         raise ValueError(
             f"no Dask scheduler answers at {cluster!r}, expected one as at tcp://host:8786: {error}"
         ) from None
-    with Client(cluster, set_as_default=False) as client, parallel_config("dask", client=client):  # type: ignore[no-untyped-call]
+    with (
+        Client(cluster, set_as_default=False) as client,  # type: ignore[no-untyped-call]
+        parallel_config("dask", client=client, wait_for_workers_timeout=60),
+    ):
         yield
