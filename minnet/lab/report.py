@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,9 +23,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import minnet.lab.plots as plots
-from minnet.lab.datasets import Dataset, Split
-from minnet.network import Network
-from minnet.settings import Array
+from minnet.lab.comparison import Comparison
+from minnet.lab.summary import limit
 
 WIDTH = 4.6  # inches: at a phone's width the text of a figure is then about as large as it is drawn
 MANY = 7  # conditions in one figure, which is as many as there are colours; more get a panel each
@@ -53,23 +52,6 @@ DRAWING: Any = {
 }
 
 
-class Findings(Protocol):
-    """What a report needs of a comparison; `minnet.lab.compare.Comparison` says what each is."""
-
-    data: Dataset
-    runs: pd.DataFrame
-    table: pd.DataFrame
-    pairs: pd.DataFrame
-    curves: dict[str, pd.DataFrame]
-    examples: dict[str, tuple[Network, Array, Split]]
-    manifest: dict[str, Any]
-
-    @property
-    def shared_rate(self) -> float: ...
-
-    def verdict(self) -> str: ...
-
-
 class Picture(NamedTuple):
     """A figure of the page: `key` is its name, `alt` says in words what it shows."""
 
@@ -80,7 +62,7 @@ class Picture(NamedTuple):
     figure: Figure
 
 
-def write_report(comparison: Findings, path: str | os.PathLike[str]) -> list[Path]:
+def write_report(comparison: Comparison, path: str | os.PathLike[str]) -> list[Path]:
     """Write the page to `path` (say results/moons.html), its figures and numbers beside it; return all paths.
 
     Beside it: moons_<figure>.png and .svg, moons_runs.csv, moons_table.csv, moons_pairs.csv, moons_table.json and
@@ -117,7 +99,7 @@ def write_report(comparison: Findings, path: str | os.PathLike[str]) -> list[Pat
     return list(contents)
 
 
-def _environment(comparison: Findings) -> Environment:
+def _environment(comparison: Comparison) -> Environment:
     """How a number is written in the page. Everything else that comes from a user is escaped."""
     share = _is_share(comparison)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -135,15 +117,15 @@ def _environment(comparison: Findings) -> Environment:
     return environment
 
 
-def _is_share(comparison: Findings) -> bool:
+def _is_share(comparison: Comparison) -> bool:
     return getattr(comparison.data, "task", "classification") == "classification"
 
 
-def _score(comparison: Findings, value: float) -> str:
+def _score(comparison: Comparison, value: float) -> str:
     return f"{value:.1%}" if _is_share(comparison) else f"{value:.3f}"
 
 
-def _facts(comparison: Findings) -> dict[str, Any]:
+def _facts(comparison: Comparison) -> dict[str, Any]:
     """What the template is filled with."""
     runs, data = comparison.runs, comparison.data
     tuning, test = runs[runs.phase == "tuning"], runs[runs.phase == "test"]
@@ -168,7 +150,7 @@ def _facts(comparison: Findings) -> dict[str, Any]:
     }
 
 
-def _shared_rates(comparison: Findings) -> dict[str, float]:
+def _shared_rates(comparison: Comparison) -> dict[str, float]:
     """The learning rate by condition that all share; an adaptive optimizer's is another than gradient descent's."""
     table = comparison.table
     return dict(table.shared_rate) if "shared_rate" in table else dict.fromkeys(table.index, comparison.shared_rate)
@@ -183,7 +165,7 @@ def _window(row: pd.Series) -> str:
     return f"{low} to {high} ({width})" if low != high else f"{low} only"
 
 
-def _shown_pairs(comparison: Findings) -> pd.DataFrame:
+def _shown_pairs(comparison: Comparison) -> pd.DataFrame:
     pairs = comparison.pairs
     if len(pairs) <= MANY_PAIRS:
         return pairs
@@ -191,21 +173,16 @@ def _shown_pairs(comparison: Findings) -> pd.DataFrame:
     return pairs[(pairs.a == best) | (pairs.b == best)]
 
 
-def _limit(comparison: Findings) -> tuple[float, str]:
-    ceiling = comparison.data.ceiling
-    return (comparison.data.guess, "guessing") if ceiling is None else (ceiling, "the best straight line")
-
-
-def _failures(comparison: Findings) -> Iterator[tuple[str, str]]:
+def _failures(comparison: Comparison) -> Iterator[tuple[str, str]]:
     """Condition and what went wrong with it: in the test at its own best rate, and at which rates when tuning."""
-    runs, (limit, name) = comparison.runs, _limit(comparison)
+    runs, (ceiling, name) = comparison.runs, limit(comparison.data)
     for condition, row in comparison.table.iterrows():
         mine = runs[runs.condition == condition]
         own = mine[(mine.phase == "test") & (mine.rate == row.rate)]
-        low = own[~own.diverged & (own.test_score <= limit + 0.01)]
+        low = own[~own.diverged & (own.test_score <= ceiling + 0.01)]
         if len(low):
             worst = f"seed {low.seed[low.test_score.idxmin()]}, has {_score(comparison, low.test_score.min())}"
-            least = f"{name} ({_score(comparison, limit)}) plus one point"
+            least = f"{name} ({_score(comparison, ceiling)}) plus one point"
             yield str(condition), f"{len(low)} of {len(own)} test seeds did no better than {least}; the worst, {worst}"
         for phase, group in mine.groupby("phase"):
             lost = group[group.diverged]
@@ -225,7 +202,7 @@ def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
         yield name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _pictures(comparison: Findings) -> Iterator[Picture]:
+def _pictures(comparison: Comparison) -> Iterator[Picture]:
     """The figures of the page, drawn as they are asked for."""
     table, share = comparison.table, _is_share(comparison)
     score = "accuracy" if share else "R²"
@@ -253,14 +230,14 @@ def _pictures(comparison: Findings) -> Iterator[Picture]:
         figure,
     )
     curves = {name: plots.line(curve) for name, curve in comparison.curves.items() if not curve.empty}
-    limit, limit_name = _limit(comparison)
-    figure = _lines_figure(curves, {}, "epoch", f"test {score}", (limit, limit_name), lambda ax: None)
+    ceiling, limit_name = limit(comparison.data)
+    figure = _lines_figure(curves, {}, "epoch", f"test {score}", (ceiling, limit_name), lambda ax: None)
     last = ", ".join(f"{name} {_score(comparison, line.mean[-1])}" for name, line in curves.items())
     yield Picture(
         "curves",
         "Learning curves",
         f"Mean test {score} of {seeds['test']} fresh seeds, each condition at its own best rate; band: 95 % t interval "
-        f"of the mean; dashed: {limit_name}, {_score(comparison, limit)}. The curves decide nothing.",
+        f"of the mean; dashed: {limit_name}, {_score(comparison, ceiling)}. The curves decide nothing.",
         f"Line chart of test {score} over the epochs. At the end: {last}.",
         figure,
     )
@@ -268,7 +245,7 @@ def _pictures(comparison: Findings) -> Iterator[Picture]:
         yield _forest(comparison, score, seeds["test"])
 
 
-def _boundaries(comparison: Findings) -> Picture:
+def _boundaries(comparison: Comparison) -> Picture:
     examples = comparison.examples
     figure, axes = _grid(len(examples), height=WIDTH / 2 + 0.2)
     told = []
@@ -288,7 +265,7 @@ def _boundaries(comparison: Findings) -> Picture:
     )
 
 
-def _forest(comparison: Findings, score: str, seeds: int) -> Picture:
+def _forest(comparison: Comparison, score: str, seeds: int) -> Picture:
     pairs = _shown_pairs(comparison)
     found = int((pairs.verdict != "no detectable difference").sum())
     figure = Figure(figsize=(WIDTH, 0.8 + 0.4 * len(pairs)), layout="constrained")
@@ -318,7 +295,7 @@ def _lines_figure(
     chosen: Mapping[str, float],
     xlabel: str,
     ylabel: str,
-    limit: tuple[float, str] | None,
+    level: tuple[float, str] | None,
     decorate: Callable[[Axes], Any],
 ) -> Figure:
     """All lines on the same axes with a legend below; where they are too many to tell apart, a panel for each."""
@@ -339,8 +316,8 @@ def _lines_figure(
             figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, handlelength=3)
     for ax in axes:
         decorate(ax)
-        if limit:
-            ax.axhline(limit[0], color="0.25", linewidth=0.9, linestyle=(0, (4, 3)))
+        if level:
+            ax.axhline(level[0], color="0.25", linewidth=0.9, linestyle=(0, (4, 3)))
         else:
             ax.set_xscale("log")
             low, high = ax.get_xlim()
