@@ -27,7 +27,7 @@ from rich.table import Table
 from minnet.catalogue import CATALOGUE
 from minnet.lab.compare import Comparison, compare
 from minnet.lab.conditions import activation
-from minnet.lab.controls import KNOWN_TO_BEND, null_control, positive_control
+from minnet.lab.controls import KNOWN_TO_BEND, coverage_control, null_control, positive_control
 from minnet.lab.datasets import DATASETS, Dataset, dataset
 from minnet.lab.report import write_report
 from minnet.lab.tables import read_table
@@ -41,15 +41,18 @@ EPILOG = (
 
 
 class Control(StrEnum):
-    """Two comparisons whose outcome is known beforehand."""
+    """What can be asked of the comparison itself, since the answer is known beforehand."""
 
     NULL = "null"
     POSITIVE = "positive"
+    COVERAGE = "coverage"
 
 
 def main(
     data: Annotated[str, typer.Option(help="data set, or a CSV file of your own")] = "moons",
     target: Annotated[str | None, typer.Option(help="the column of the CSV file to predict")] = None,
+    points: Annotated[int | None, typer.Option(help="of a toy: training points, and as many to validate")] = None,
+    noise: Annotated[float | None, typer.Option(help="of a toy")] = None,
     activations: Annotated[str, typer.Option(help="names, separated by commas")] = "identity,sigmoid,tanh,relu",
     hidden: Annotated[str, typer.Option(help="sizes of the hidden layers")] = "16,16",
     initialisers: Annotated[str, typer.Option(help="recommended: each one's own; same: one for all")] = "recommended",
@@ -77,7 +80,9 @@ def main(
         require(len(chosen) > 0, f"--activations expects at least one activation, got {activations!r}")
         table = target is not None or data.lower().endswith(".csv")
         require(not table or target is not None, f"--data {data} expects --target, the name of the column to predict")
-        source = read_table(data, str(target)) if table else dataset(data)
+        toy = {"n_train": points, "n_val": points, "noise": noise}
+        toy = {name: value for name, value in toy.items() if value is not None}
+        source = read_table(data, str(target)) if table else dataset(data, **toy)
         notes = getattr(source, "notes", ())  # what of a table was left out, or taken to mean what
         sizes = [_size(size) for size in _words(hidden)]
         require(len(sizes) > 0, "--hidden expects at least one size: without hidden layers there is no activation")
@@ -154,6 +159,13 @@ def _rate(text: str) -> float:
 
 def run_control(control: Control, source: Dataset, repeats: int, settings: dict[str, Any]) -> None:
     """Repeat a comparison whose outcome is known, and count how often that was the verdict."""
+    if control == Control.COVERAGE:
+        seeds = settings["seeds"]
+        print(f"How often Student's t interval holds the true mean, {repeats} samples of {seeds} made-up scores:")
+        print(f"normal scores: {coverage_control(repeats, seeds):.1%}")
+        print(f"where each seed fails with a chance of 10 %: {coverage_control(repeats, seeds, 0.1):.1%}")
+        print(f"(in {0.9**seeds:.1%} of such samples no seed fails, so that nothing in them tells of failures)")
+        return
     with _progress(f"{control} control") as watch:
         if control == Control.NULL:
             expected, told = "no detectable difference", "ReLU against ReLU, the copy with weights and order of its own"

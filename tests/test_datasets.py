@@ -112,6 +112,21 @@ def test_spirals_have_as_many_arms_as_asked():
     np.testing.assert_allclose(turned, turned.round(), atol=1e-9)
 
 
+def test_toys_of_any_size_and_noise():
+    quiet, loud = (dataset("circles", n_train=40, n_test=1000, noise=noise) for noise in (0.0, 0.5))
+    radii = np.hypot(*quiet.test[0].T)
+    assert np.all((abs(radii - 1) < 1e-9) | (abs(radii - 0.5) < 1e-9))
+    assert loud.test[0].std() > 1.2 * quiet.test[0].std()
+    assert len(quiet.split(0).x) == 40
+    assert dataset("spirals", arms=4).n_classes == 4
+    with pytest.raises(ValueError, match="moons has no setting 'nois'; it has noise, n_train, n_val, n_test"):
+        dataset("moons", nois=1)
+    with pytest.raises(ValueError, match="wine has no setting 'noise'; it has none"):
+        dataset("wine", noise=1)
+    with pytest.raises(ValueError, match="moons expects at least 1 point in each part, got"):
+        dataset("moons", n_train=0)
+
+
 def test_unknown_name():
     with pytest.raises(ValueError, match=r"unknown data set 'mooons'; known are moons, circles"):
         dataset("mooons")

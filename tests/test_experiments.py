@@ -56,6 +56,14 @@ def test_compare_activations_shows_the_control_and_takes_up_what_is_trained(tmp_
     assert first.stdout == second.stdout == third.stdout
 
 
+def test_compare_activations_measures_its_interval():
+    done = run("compare_activations", "--control", "coverage", "--repeats", 2000)
+    assert done.returncode == 0, done.stderr
+    shares = [float(line.split()[-1].rstrip("%")) for line in done.stdout.splitlines()[1:3]]
+    assert 93.5 < shares[0] < 96.5
+    assert 86 < shares[1] < 90
+
+
 @pytest.mark.parametrize("control", ["null", "positive"])
 def test_compare_activations_runs_its_controls(control):
     done = run(
@@ -103,7 +111,7 @@ def test_compare_activations_on_real_data_of_many_features(tmp_path):
         (("--activations", "nowhere:Act"), "'nowhere:Act' expects package.module:NAME"),
         (("--jobs", "0"), "--jobs expects -1 (all cores) or at least 1, got 0"),
         (("--cluster", "here"), "no Dask scheduler answers at 'here'"),
-        (("--control", "none"), "'none' is not one of 'null', 'positive'"),
+        (("--control", "none"), "'none' is not one of 'null', 'positive', 'coverage'"),
         (("--out", __file__), "--out"),
     ],
 )

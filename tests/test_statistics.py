@@ -5,15 +5,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from minnet.lab.statistics import all_pairs, holm, mean_interval, paired_p, superiority
+from minnet.lab.controls import coverage_control
+from minnet.lab.statistics import all_pairs, coverage, holm, mean_interval, paired_p, superiority
 
 SAMPLES, SEEDS = 4000, 20
-
-
-def coverage(samples, mean):
-    """Share of the samples (rows) whose interval holds the true mean."""
-    low, high = np.array([mean_interval(row)[1:] for row in samples]).T
-    return ((low <= mean) & (mean <= high)).mean()
 
 
 def test_mean_interval_is_scipys_t_interval():
@@ -25,8 +20,9 @@ def test_mean_interval_is_scipys_t_interval():
 
 
 def test_the_interval_covers_95_percent_on_normal_data():
-    rng = np.random.default_rng(0)
-    assert 0.94 <= coverage(rng.normal(0.96, 0.01, (SAMPLES, SEEDS)), 0.96) <= 0.96
+    assert 0.94 <= coverage_control(SAMPLES, SEEDS) <= 0.96
+    low, high = stats.binom.interval(0.999, SAMPLES, 0.95)  # what chance leaves to a method that is exact
+    assert low <= SAMPLES * coverage_control(SAMPLES, SEEDS) <= high
 
 
 def test_with_failed_seeds_no_interval_can_know_more_than_the_sample_and_this_one_comes_near():
@@ -37,6 +33,7 @@ def test_with_failed_seeds_no_interval_can_know_more_than_the_sample_and_this_on
     mean = 0.9 * 0.96 + 0.1 * 0.5
     assert coverage(samples[~with_failure], mean) == 0
     assert coverage(samples[with_failure], mean) > 0.99
+    assert 0.86 <= coverage_control(SAMPLES, SEEDS, failing=0.1) <= 1 - 0.9**SEEDS + 0.02
     bootstrap = stats.bootstrap((samples[:500],), np.mean, axis=1, n_resamples=500, method="percentile", rng=rng)
     low, high = bootstrap.confidence_interval
     assert coverage(samples[:500], mean) >= ((low <= mean) & (mean <= high)).mean()

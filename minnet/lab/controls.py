@@ -1,18 +1,20 @@
-"""Two controls of the comparison itself: it must see no difference where there is none, and see one that is known.
+"""Controls of the comparison itself: it must see no difference where there is none, and see one that is known.
 
 Null: ReLU against ReLU under another name, the copy with weights and batch order of its own. Positive: a linear-only
-network must lose to ReLU on data that no straight line divides.
+network must lose to ReLU on data that no straight line divides. Coverage: the interval must hold the true mean.
 """
 
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from minnet.activations import Identity, ReLU
 from minnet.lab.compare import compare
 from minnet.lab.datasets import Dataset
+from minnet.lab.statistics import coverage
 
 KNOWN_TO_BEND = ("moons", "circles", "xor", "spirals")
 
@@ -28,6 +30,18 @@ def null_control(data: Dataset, repeats: int, **settings: Any) -> pd.DataFrame:
 def positive_control(data: Iterable[Dataset], repeats: int, **settings: Any) -> pd.DataFrame:
     """Compare linear-only with ReLU `repeats` times on each of `data`: one row a repeat, each "relu better"."""
     return _repeated({"linear-only": Identity(), "relu": ReLU()}, data, repeats, **settings)
+
+
+def coverage_control(repeats: int, seeds: int = 20, failing: float = 0.0) -> float:
+    """How often the interval of `mean_interval` holds the true mean, over `repeats` samples of made-up scores.
+
+    A score is normal about 0.96 with standard deviation 0.01; each seed fails with the chance `failing`, and then is
+    normal about 0.5 with standard deviation 0.02.
+    """
+    rng = np.random.default_rng(0)
+    failed = rng.random((repeats, seeds)) < failing
+    scores = np.where(failed, rng.normal(0.5, 0.02, failed.shape), rng.normal(0.96, 0.01, failed.shape))
+    return coverage(scores, (1 - failing) * 0.96 + failing * 0.5)
 
 
 def _repeated(

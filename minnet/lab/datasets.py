@@ -7,7 +7,8 @@ Features are standardised on the training part of each seed.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
+from inspect import signature
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -202,9 +203,22 @@ DATASETS: dict[str, Dataset] = {
 
 
 def dataset(name: str, **settings: Any) -> Dataset:
-    """A data set by name; settings replace n_train, n_val, n_test of a toy."""
+    """A data set by name. Settings of a toy: n_train, n_val, n_test, and what its function takes, such as noise.
+
+    >>> dataset("spirals", n_train=100, arms=3).n_classes
+    3
+    """
     require(name in DATASETS, f"unknown data set {name!r}; known are {', '.join(DATASETS)}")
-    return replace(DATASETS[name], **settings) if settings else DATASETS[name]  # type: ignore[type-var]
+    found = DATASETS[name]
+    own = [*list(signature(found.draw).parameters)[2:], "n_train", "n_val", "n_test"] if isinstance(found, Toy) else []
+    for setting in settings:
+        require(setting in own, f"{name} has no setting {setting!r}; it has {', '.join(own) or 'none'}")
+    if not isinstance(found, Toy):
+        return found
+    sizes = {key: value for key, value in settings.items() if key.startswith("n_")}
+    require(all(size >= 1 for size in sizes.values()), f"{name} expects at least 1 point in each part, got {sizes}")
+    drawn = {key: value for key, value in settings.items() if key not in sizes}
+    return replace(found, draw=partial(found.draw, **drawn) if drawn else found.draw, **sizes)
 
 
 @lru_cache(maxsize=32)

@@ -33,6 +33,12 @@ def superiority(a: Array, b: Array) -> float:
     return float((np.greater(a, b) + 0.5 * np.equal(a, b)).mean())
 
 
+def coverage(samples: Array, mean: float) -> float:
+    """Share of the samples, rows of (repeats, n), whose `mean_interval` holds the true mean."""
+    low, high = np.array([mean_interval(row)[1:] for row in samples]).T
+    return float(((low <= mean) & (mean <= high)).mean())
+
+
 def paired_p(a: Array, b: Array) -> float:
     """Two-sided p of the paired t test (Student 1908) that the mean of a - b is 0: a, b (n,).
 

@@ -44,7 +44,7 @@ class Trial:
         """Train, and return plain arrays: diverged, message, validation_score, validation_loss, test_score: (K,).
 
         Besides theta (rates, P), that of the first seed; and if asked for, epoch (E,) and curve (E, K), the test score
-        at some forty epochs. A run that diverged, or that ends in no finite number, scores what guessing scores.
+        at some twenty epochs. A run that diverged, or that ends in no finite number, scores what guessing scores.
         """
         from threadpoolctl import threadpool_limits
 
@@ -55,7 +55,7 @@ class Trial:
 
         def watch(run: Run) -> None:
             epoch = len(run.history["loss"])
-            if epoch % -(-self.epochs // 40) == 0 or epoch in (1, self.epochs):
+            if epoch % -(-self.epochs // 20) == 0 or epoch in (1, self.epochs):
                 curve[epoch] = self._scored(run, x_test, y_test)[1]
 
         with threadpool_limits(1):
