@@ -4,6 +4,7 @@ All train 2-16-16-2 on moons by SGD with momentum on shuffled batches of 32, flo
 figures are medians over the rounds. Peers that are not installed are left out by name (`pip install -e '.[bench]'`).
 
     python experiments/speed.py --rounds 11
+    python experiments/speed.py --rounds 5 --comparison
 """
 
 import os
@@ -73,8 +74,50 @@ def pytorch() -> Callable[[], Any]:
     return fit
 
 
-def main(rounds: Annotated[int, typer.Option(min=3)] = 11, replicas: Annotated[int, typer.Option(min=1)] = 32) -> None:
+def comparison(rounds: int) -> None:
+    """The whole comparison of four activations on moons, beside what its runs would take with scikit-learn's MLP.
+
+    compare() runs as it is, on all cores, from a process that has its libraries loaded. Of scikit-learn one fit of each
+    activation is timed on one core after every comparison; their mean times the number of runs, shared out over the
+    cores without loss, is what the same protocol would take.
+    """
+    from joblib import cpu_count
+    from sklearn.neural_network import MLPClassifier
+
+    from minnet.lab.compare import compare
+
+    warnings.filterwarnings("ignore", module="sklearn")
+    split, ours, theirs, runs = dataset("moons").split(0), [], [], 0
+    for _ in range(rounds):
+        start = time.perf_counter()
+        runs = len(
+            compare(["identity", "sigmoid", "tanh", "relu"], dataset("moons"), initialisers=["recommended"]).runs
+        )
+        ours.append(time.perf_counter() - start)
+        for activation in ("identity", "logistic", "tanh", "relu"):
+            model = MLPClassifier(
+                (16, 16), activation=activation, solver="sgd", learning_rate_init=0.1, momentum=0.0, alpha=0.0,
+                batch_size=BATCH, max_iter=200, tol=0.0, n_iter_no_change=10**6,
+            )  # fmt: skip
+            start = time.perf_counter()
+            model.fit(split.x, split.y)
+            theirs.append(time.perf_counter() - start)
+    cores, mine = cpu_count(), statistics.median(ours)
+    whole = statistics.mean(theirs) * runs / cores
+    print(f"compare() on moons, {runs} runs of 200 epochs, {cores} cores: {mine:.1f} s (median of {rounds})")
+    print(f"scikit-learn: {statistics.mean(theirs):.2f} s a fit, {whole:.0f} s for as many on {cores} cores")
+    print(f"ratio: 1/{whole / mine:.1f}")
+
+
+def main(
+    rounds: Annotated[int, typer.Option(min=3)] = 11,
+    replicas: Annotated[int, typer.Option(min=1)] = 32,
+    whole: Annotated[bool, typer.Option("--comparison", help="time a whole comparison instead")] = False,
+) -> None:
     """Time a training step of minnet and its peers."""
+    if whole:
+        comparison(rounds)
+        return
     jobs = {"minnet": (minnet(), 1), f"minnet, a share of {replicas}": (minnet(replicas), replicas)}
     jobs["scikit-learn"] = scikit_learn(), 1
     if find_spec("torch"):
