@@ -59,7 +59,10 @@ def main(out: Annotated[Path, typer.Option(help="Folder for the figure.")] = Pat
 
     matplotlib.use("Agg")
     sheets = [datasheet(activation) for activation in mn.CATALOGUE]
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise typer.BadParameter(f"--out has to be a folder that can be written: {error}") from None
     path = out / "activation_gallery.png"
     beside = path.with_suffix(".part.png")
     figure(sheets).savefig(beside, dpi=110)

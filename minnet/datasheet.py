@@ -81,9 +81,13 @@ class Datasheet:
         return "\n".join([repr(self.activation), *(f"  {name:{width}}  {text}" for name, text in lines.items())])
 
     def plot(self, ax: Any = None) -> Any:
-        """Curve, derivative, and where unit normal inputs fall; kinks and jumps are marked. Returns the Axes."""
+        """Curve, derivative, and where unit normal inputs fall; kinks and jumps are marked. Returns the Axes.
+
+        Axes of its own get a legend; with `ax` given that is left to whoever draws on it.
+        """
         import matplotlib.pyplot as plt
 
+        alone = ax is None
         ax = plt.subplots(figsize=(5, 3.5), layout="constrained")[1] if ax is None else ax
         waves = sum(isinstance(zero, float) and abs(zero) < 4 for zero in self.zeros)
         span = 4 if waves < 20 else 40 / waves  # a fast wave is drawn over about five periods
@@ -109,6 +113,9 @@ class Datasheet:
             )
         ax.set(xlim=(-span, span), ylim=(low, high))
         ax.set_title(repr(self.activation) + (f", f′ / {unit:.4g}" if unit != 1 else ""), fontsize=10)
+        if alone:
+            ax.set_xlabel("x")
+            ax.legend(fontsize="small")
         return ax
 
 

@@ -174,6 +174,13 @@ def test_the_window_holds_the_neighbours_within_one_point():
     assert window(scores, 64.0) == (64, 64)
 
 
+def test_a_comparison_prints_its_table_and_verdict(found):
+    *table, empty, verdict = repr(found).splitlines()
+    assert table[0].split() == ["score", "low", "high", "worst", "failed", "rate", "shared_score"]
+    assert table[-1].split()[0] == "relu"
+    assert (empty, verdict) == ("", found.verdict())
+
+
 def test_the_verdict_follows_from_the_numbers(found):
     text = found.verdict()
     assert f"relu ({found.table.score['relu']:.1%}) passes the best straight line" in text

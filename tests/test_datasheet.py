@@ -167,7 +167,10 @@ def test_the_figure_takes_axes_and_leaves_the_settings_alone():
     assert curve.get_linestyle() != slope.get_linestyle()
     assert mark.get_marker() == "o"
     assert np.isnan(slope.get_ydata()).sum() == 1  # the derivative is not drawn through its jump
-    assert datasheet(mn.Sine()).plot().get_title() == "Sine(), f′ / 30"
+    alone = datasheet(mn.Sine()).plot()
+    assert alone.get_title() == "Sine(), f′ / 30"
+    assert [text.get_text() for text in alone.get_legend().get_texts()] == ["N(0, 1) inputs", "f", "f′"]
+    assert ax.get_legend() is None
     assert dict(matplotlib.rcParams) == before
     plt.close("all")
 

@@ -12,7 +12,7 @@ from minnet.network import Network
 from minnet.settings import Array
 
 
-@dataclass
+@dataclass(repr=False)
 class Comparison:
     """What a comparison found.
 
@@ -30,6 +30,10 @@ class Comparison:
     curves: dict[str, pd.DataFrame]
     examples: dict[str, tuple[Network, Array, Split]]
     manifest: dict[str, Any]
+
+    def __repr__(self) -> str:
+        columns = ["score", "low", "high", "worst", "failed", "rate", "shared_score"]
+        return f"{self.table[columns].to_string(float_format='{:.3g}'.format)}\n\n{self.verdict()}"
 
     @property
     def shared_rate(self) -> float:
