@@ -18,7 +18,7 @@ import minnet as mn
 from minnet.settings import Array
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))  # the mpmath reference of the tests
-from reference import error_in_ulp, exact, reference, sample  # type: ignore[import-not-found]
+from reference import error_in_ulp, exact, reference, sample  # type: ignore[import-not-found]  # found by path
 
 Function = Callable[[Array], Array]
 Peer = dict[mn.Activation, tuple[Function, Function | None]]

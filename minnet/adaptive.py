@@ -121,7 +121,7 @@ class Clipped(Optimizer):
             require(limit is None or limit > 0, f"Clipped expects a {name} > 0, got {limit}")
 
     @property
-    def rate(self) -> Rate | Schedule:  # type: ignore[override]
+    def rate(self) -> Rate | Schedule:  # type: ignore[override]  # a field elsewhere; nobody writes it
         """The inner optimizer's."""
         return self.optimizer.rate
 

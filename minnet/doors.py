@@ -24,7 +24,7 @@ def check_parts(network: Network, loss: Loss, optimizer: Optimizer | None, **cou
 def checked_theta(network: Network, theta: npt.ArrayLike, seed: Seed) -> Array:
     """A copy of theta, or a ValueError if it is not of the network and the seeds."""
     theta = np.array(theta)
-    expected = (*np.shape(seed), network.size)  # type: ignore[arg-type]
+    expected = (*np.shape(seed), network.size)
     fits = theta.shape == expected and theta.dtype.kind == "f"
     require(
         fits, f"theta has to be floats of shape {expected} for this network and seed, got {theta.dtype} {theta.shape}"

@@ -154,7 +154,11 @@ def _edge(bad: Callable[[Array], Array], inside: int, outside: int) -> float:
 def breaks(f: Activation, y: Array, d: Array) -> Iterable[str]:
     """Where value and derivative are not finite, or hide a NaN; y and d are those on the grid."""
     for values, function, name in ((y, f, "value"), (d, f.derivative, "derivative")):
-        yield from (f"{name} not finite {where}" for where in _runs(lambda x, g=function: ~np.isfinite(g(x))))  # type: ignore[misc]
+
+        def bad(x: Array, function: Callable[[Array], Array] = function) -> Array:
+            return ~np.isfinite(function(x))
+
+        yield from (f"{name} not finite {where}" for where in _runs(bad))
         ends, nan = function(np.array([-np.inf, np.inf])), function(np.array([np.nan]))
         for x, end, tail in zip(("-∞", "+∞"), ends, (values[::-1], values), strict=True):
             if np.isnan(end) and not np.isnan(limit(tail)):

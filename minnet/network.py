@@ -48,9 +48,11 @@ class Network(Layer):
 
     def init_theta(self, seed: Seed, dtype: npt.DTypeLike = np.float32) -> Array:
         """Initial parameters: an int gives theta (P,), a sequence of K ints gives (K, P)."""
-        streams = Streams(seed, "weights")
-        parts = [streams.draw(lambda rng, p=p: p.init(rng, p.shape).reshape(-1)) for p in self.parameters]  # type: ignore[misc]
-        return np.concatenate([streams.draw(lambda rng: np.empty(0)), *parts], axis=-1).astype(dtype)
+
+        def start(rng: np.random.Generator) -> Array:
+            return np.concatenate([np.empty(0), *(np.ravel(p.init(rng, p.shape)) for p in self.parameters)])
+
+        return Streams(seed, "weights").draw(start).astype(dtype)
 
     @property
     def slices(self) -> list[slice]:

@@ -4,7 +4,7 @@ Two networks that are compared under seed k see the same data, the same batch or
 """
 
 from collections.abc import Callable, Sequence
-from typing import Literal, SupportsIndex
+from typing import Literal
 
 import numpy as np
 
@@ -12,13 +12,13 @@ from minnet.settings import Array, require
 
 Purpose = Literal["data", "weights", "order", "noise", "test"]
 PURPOSES: tuple[Purpose, ...] = ("data", "weights", "order", "noise", "test")
-Seed = SupportsIndex | Sequence[SupportsIndex] | Array
+Seed = int | Sequence[int] | Array
 
 
-def generator(seed: SupportsIndex, purpose: Purpose) -> np.random.Generator:
+def generator(seed: int, purpose: Purpose) -> np.random.Generator:
     """The random numbers of one purpose under one seed (numpy's SeedSequence keeps the purposes independent)."""
-    require(int(seed) >= 0, f"a seed has to be an integer >= 0, got {seed}")
-    return np.random.default_rng(np.random.SeedSequence(int(seed), spawn_key=(PURPOSES.index(purpose),)))
+    require(seed >= 0, f"a seed has to be an integer >= 0, got {seed}")
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(PURPOSES.index(purpose),)))
 
 
 class Streams:
@@ -31,12 +31,12 @@ class Streams:
     """
 
     def __init__(self, seed: Seed, purpose: Purpose):
-        whole = np.asarray(seed).dtype.kind in "iu" or np.size(seed) == 0  # type: ignore[arg-type]
+        seeds = np.asarray(seed)
+        require(seeds.size > 0, "seed has to be an integer or a sequence of at least one, got an empty sequence")
+        whole = seeds.dtype.kind in "iu" and seeds.ndim <= 1
         require(whole, f"seed has to be an integer or a sequence of integers, got {seed!r}")
-        self.single = np.ndim(seed) == 0  # type: ignore[arg-type]
-        seeds = [seed] if self.single else list(seed)  # type: ignore[arg-type]
-        require(len(seeds) > 0, "seed has to be an integer or a sequence of at least one, got an empty sequence")
-        self.generators = [generator(s, purpose) for s in seeds]  # type: ignore[arg-type]
+        self.single = seeds.ndim == 0
+        self.generators = [generator(int(one), purpose) for one in seeds.reshape(-1)]
 
     def draw(self, sample: Callable[[np.random.Generator], Array]) -> Array:
         """One sample a replica, stacked on a new first axis; a single network's sample has no such axis."""

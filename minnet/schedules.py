@@ -106,7 +106,7 @@ class WarmUp(Schedule):
         require(self.steps >= 1, f"WarmUp expects steps >= 1, got {self.steps}")
 
     @property
-    def rate(self) -> Rate:  # type: ignore[override]
+    def rate(self) -> Rate:  # type: ignore[override]  # a field elsewhere; nobody writes it
         """The rate of what follows the warm-up."""
         return self.schedule.rate if isinstance(self.schedule, Schedule) else self.schedule
 

@@ -53,7 +53,10 @@ FLOORS = {
     "checks.losses": 5,
     "checks.optimizers": 5,
     "checks.activations": 6,
+    "lab.half_plane": 4,
     "lab.datasets": 5,
+    "lab.columns": 5,
+    "lab.csv_files": 5,
     "lab.statistics": 5,
     "lab.conditions": 6,
     "lab.work": 5,
@@ -65,7 +68,8 @@ FLOORS = {
     "lab.compare": 8,
     "lab.controls": 9,
     "lab.plots": 9,
-    "lab.report": 10,
+    "lab.pictures": 10,
+    "lab.report": 11,
 }
 # What a plain call of train() runs through, in reading order; what has to be asked for (penalties, early stopping,
 # schedules, a progress bar) is not counted.

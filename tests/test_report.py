@@ -20,7 +20,8 @@ from sklearn.datasets import load_diabetes
 from minnet import SGD, Dense, Identity, Network, ReLU, Tanh, mse, softmax_cross_entropy, train
 from minnet.lab import report
 from minnet.lab.datasets import dataset
-from minnet.lab.report import MANY_PAIRS, write_report
+from minnet.lab.pictures import MANY_PAIRS
+from minnet.lab.report import write_report
 from minnet.lab.tables import read_table
 
 CHROMIUM = shutil.which("chromium")
@@ -270,7 +271,7 @@ def test_many_pairs_show_those_with_the_best(case):
 
 @pytest.fixture
 def without_figures(monkeypatch):
-    monkeypatch.setattr(report, "_pictures", lambda comparison: iter(()))
+    monkeypatch.setattr(report, "pictures", lambda comparison: iter(()))
 
 
 def test_nothing_failed(tmp_path, without_figures):

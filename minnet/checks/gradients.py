@@ -91,7 +91,11 @@ def compare(
     estimates, doubts, terms = (np.empty(len(directions)) for _ in range(3))
     size = float(abs(f(point)).max())
     for i, direction in enumerate(directions.reshape(-1, *point.shape)):
-        slope, doubt = differentiate(lambda t, d=direction: f(point + t * d), rounding=EPS * size)  # type: ignore[misc]
+
+        def along(t: float, direction: Array = direction) -> Array:
+            return f(point + t * direction)
+
+        slope, doubt = differentiate(along, rounding=EPS * size)
         estimates[i], doubts[i], terms[i] = (dy * slope).sum(), np.linalg.norm(dy * doubt), abs(dy * slope).sum()
     flat = gradient.reshape(-1)
     given = np.concatenate([flat[chosen], directions[n:] @ flat])

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from minnet.lab.datasets import Dataset, Split
-from minnet.lab.summary import POINT, limit
+from minnet.lab.summary import POINT, limit, quoted
 from minnet.network import Network
 from minnet.settings import Array
 
@@ -42,7 +42,7 @@ class Comparison:
 
     def show(self, score: float) -> str:
         """A score as it is quoted: an accuracy in per cent, R² as it is."""
-        return f"{score:.1%}" if self.data.task == "classification" else f"{score:.3f}"
+        return quoted(self.data, score)
 
     def verdict(self) -> str:
         """The numbers in words: who passes the best straight line, who is best, and who cannot be told from it."""

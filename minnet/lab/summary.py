@@ -17,6 +17,11 @@ def limit(data: Dataset) -> tuple[float, str]:
     return (data.guess, "guessing") if data.ceiling is None else (data.ceiling, "the best straight line")
 
 
+def quoted(data: Dataset, score: float) -> str:
+    """A score as it is quoted: an accuracy in per cent, R² as it is."""
+    return f"{score:.1%}" if data.task == "classification" else f"{score:.3f}"
+
+
 def tuning_means(runs: pd.DataFrame) -> pd.DataFrame:
     """Mean validation_score and validation_loss of the tuning runs, by condition and rate."""
     tuning = runs[runs.phase == "tuning"]

@@ -100,7 +100,7 @@ def _backend(cluster: str | None) -> Iterator[None]:
             f"no Dask scheduler answers at {cluster!r}, expected one as at tcp://host:8786: {error}"
         ) from None
     with (
-        Client(cluster, set_as_default=False) as client,  # type: ignore[no-untyped-call]
+        Client(cluster, set_as_default=False) as client,  # type: ignore[no-untyped-call]  # Dask's
         parallel_config("dask", client=client, wait_for_workers_timeout=60),
     ):
         yield
