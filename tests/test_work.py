@@ -43,9 +43,9 @@ def start(*arguments):
                             stdin=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
 
 
-def ended(process):
+def ended(process, may_warn=" nobody "):
     stdout, stderr = process.communicate(timeout=120)
-    assert (process.returncode, stderr) == (0, "")
+    assert (process.returncode, [line for line in stderr.splitlines() if may_warn not in line]) == (0, [])
     *said, taken = stdout.splitlines()
     return said, int(taken)
 
@@ -127,7 +127,8 @@ def test_a_cluster_gives_the_same_numbers_even_if_a_worker_is_lost(whole, cluste
     wait_until(lambda: finished(tmp_path) >= 3, process)
     workers[0].kill()
     assert finished(tmp_path) < finished(whole[0])
-    assert ended(process) == (whole[1], 0)
+    # whether Dask warns of the loss depends on what the worker was doing when it died
+    assert ended(process, may_warn=" - distributed.") == (whole[1], 0)
     assert same_bytes(whole, tmp_path)
 
 
