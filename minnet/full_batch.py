@@ -28,12 +28,15 @@ def lbfgs(
     penalty: Penalty | None = None,
     theta: Array | None = None,
     dtype: npt.DTypeLike = np.float64,
+    evaluations: int | None = None,
+    flat: float = 0.0,
 ) -> Run:
     """Minimise the loss over theta with scipy's L-BFGS (Liu & Nocedal 1989), replica by replica, and return the Run.
 
     The arguments are those of `train`. A replica ends when its largest partial derivative is below `tolerance`
-    ("converged"), after `iterations` ("finished"), or when no step improves any more ("no further descent"). The
-    history holds "loss" after each iteration. The network runs in inference mode: dropout is off, statistics stay.
+    ("converged"), after `iterations` or `evaluations` of the loss, by default 20 an iteration ("finished"), or when no
+    step improves it by a share of more than `flat` any more ("no further descent"). The history holds "loss" after each
+    iteration. The network runs in inference mode: dropout is off, statistics stay.
     """
     check_parts(network, loss, None, iterations=iterations)
     theta = checked_theta(network, network.init_theta(seed, dtype) if theta is None else theta, seed)
@@ -42,9 +45,11 @@ def lbfgs(
         data.append(checked_weight(weight, data[0]))
     rows = theta.reshape(-1, network.size)
     run, curves = Run(network, theta, {}), []
+    most = 20 * iterations if evaluations is None else evaluations
+    limits = {"maxiter": iterations, "maxfun": most, "gtol": tolerance, "ftol": flat}
     for k in range(len(rows)):
         own = [array[k] if array.ndim > 2 else array for array in data]
-        rows[k], stop, curve = _minimised(network, loss, rows[k], own, iterations, tolerance, penalty)
+        rows[k], stop, curve = _minimised(network, loss, rows[k], own, limits, penalty)
         run.stops.append(stop)
         curves.append(curve)
     table = np.full((max(map(len, curves)), len(rows)), np.nan)
@@ -59,8 +64,7 @@ def _minimised(
     loss: Loss,
     theta: Array,
     data: list[Array],
-    iterations: int,
-    tolerance: float,
+    limits: dict[str, float],
     penalty: Penalty | None,
 ) -> tuple[Array, Stop, list[float]]:
     """The theta that one replica ends at, why it ends there, and the loss after each iteration."""
@@ -80,11 +84,10 @@ def _minimised(
     def note(intermediate_result: Any) -> None:
         curve.append(float(intermediate_result.fun))
 
-    options = {"maxiter": iterations, "maxfun": 20 * iterations, "gtol": tolerance, "ftol": 0.0}
     start = theta.astype(float)
-    found = minimize(value_and_gradient, start, jac=True, method="L-BFGS-B", options=options, callback=note)
-    if np.abs(found.jac).max(initial=0.0) <= tolerance:
+    found = minimize(value_and_gradient, start, jac=True, method="L-BFGS-B", options=limits, callback=note)
+    if np.abs(found.jac).max(initial=0.0) <= limits["gtol"]:
         reason = "converged"
     else:
-        reason = "finished" if found.nit >= iterations else "no further descent"
+        reason = "finished" if found.status == 1 else "no further descent"
     return found.x.astype(theta.dtype), Stop(reason, found.nit, f"{reason} after {found.nit} iterations"), curve

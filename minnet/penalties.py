@@ -20,4 +20,6 @@ class Penalty(Settings):
     def __call__(self, theta: Array, weights: Array) -> tuple[Array, Array]:
         """The penalty (...,) and its gradient (..., P); `weights` is 1 where theta holds weights, else 0."""
         w = weights * theta
+        if not self.l1:
+            return self.l2 / 2 * np.vecdot(w, w), self.l2 * w
         return self.l1 * np.abs(w).sum(axis=-1) + self.l2 / 2 * np.vecdot(w, w), self.l1 * np.sign(w) + self.l2 * w

@@ -34,11 +34,12 @@ class _Replicas:
         seed: Seed,
         data: list[Array],
         held_out: list[Array],
+        shuffle: bool,
     ):
         self.run, self.network, self.loss, self.optimizer, self.penalty = run, run.network, loss, optimizer, penalty
         self.rows = np.arange(len(run.stops))
         self.order, self.noise = Streams(seed, "order"), Streams(seed, "noise")
-        self.data, self.held_out = data, held_out
+        self.data, self.held_out, self.shuffle = data, held_out, shuffle
         parameters = run.network.parameters
         self.has_statistics = any(parameter.role == "statistic" for parameter in parameters)
         self.weights = weights_only(run.theta.reshape(-1, run.theta.shape[-1])[0], parameters)
@@ -75,7 +76,7 @@ class _Replicas:
     def shuffled(self) -> list[Array]:
         """x, target and weight in a new random order, (..., N, n): gathered once, so that batches are slices."""
         n = self.data[0].shape[-2]
-        order = self.order.draw(lambda rng: rng.permutation(n))
+        order = self.order.draw(lambda rng: rng.permutation(n) if self.shuffle else np.arange(n))
         return [
             np.take_along_axis(array, order[..., None], axis=-2) if array.ndim > 2 else array.take(order, axis=0)
             for array in self.data
@@ -108,8 +109,7 @@ class _Replicas:
 
     def _freeze(self, bad: Array, number: int, x: Array) -> None:
         """Put the replicas that diverged in this step back to their last finite theta, and stop them."""
-        places = self._first_non_finite(x)
-        rates = self.optimizer.rate_of(self.state).reshape(-1)
+        places, rates = self._first_non_finite(x), self.optimizer.rate_of(self.state).reshape(-1)
         messages = [
             f"training diverged in epoch {number + 1} at learning rate {rates[i]:.6g}: "
             f"the first number that is not finite stood in {places[i]}"
@@ -127,8 +127,8 @@ class _Replicas:
                 if places[i] == "the loss":
                     places[i] = place
 
-        noise = deepcopy(self.noise)  # the streams of the replicas that go on stay where they are
-        layers = list(enumerate(self.network.layers))
+        # the noise is a copy: the streams of the replicas that go on stay where they are
+        noise, layers = deepcopy(self.noise), list(enumerate(self.network.layers))
         for (i, layer), group in zip(layers, self.network.unpack(self.before), strict=True):
             x = layer.forward(group, x, noise)[0]
             look(x, f"the output of layer {i}, {layer}")
@@ -173,6 +173,7 @@ def train(
     stopping: EarlyStopping | None = None,
     theta: Array | None = None,
     dtype: npt.DTypeLike = np.float32,
+    shuffle: bool = True,
     callbacks: Iterable[Callback] = (),
     progress: bool = False,
 ) -> Run:
@@ -181,7 +182,7 @@ def train(
     x: (N, n_in), y: (N,) integer labels or (N, n_out). `seed` is an int, or a sequence of K for K replicas, each with
     weights, batch order and noise of its own; then x may be (K, N, n_in), and y with it. `weight`, (N,) or (K, N),
     weighs the samples in each batch's mean; `penalty` is added to it. Training starts at a copy of `theta`, or at
-    network.init_theta(seed, dtype). Ctrl-C ends the training and keeps the Run.
+    network.init_theta(seed, dtype). Without `shuffle` the batches are taken in the order of the data. Ctrl-C ends the training and keeps the Run.
 
     Raises ValueError for data that does not fit, and DivergenceError when a single network diverges; replicas that
     diverge are frozen at their last finite theta and recorded, and the others go on.
@@ -200,7 +201,7 @@ def train(
     table = {name: np.full((epochs, count), np.nan) for name in names}
     run = Run(network, theta, {}, [Stop("running", 0, "")] * count)
     best = Best(stopping, theta) if stopping else None
-    work = _Replicas(run, loss, optimizer, penalty, seed, data, held_out)
+    work = _Replicas(run, loss, optimizer, penalty, seed, data, held_out, shuffle)
     end, message, done = "finished", f"all {epochs} epochs done", 0
 
     def record(done: int) -> None:
