@@ -72,12 +72,13 @@ def _minimised(
 
     x, target, *weight = data
     gradient, weights, curve = np.zeros_like(theta), weights_only(theta, network.parameters), []
+    grads = network.unpack(gradient)
 
     def value_and_gradient(vector: Array) -> tuple[float, Array]:
         point = vector.astype(theta.dtype)
         y, backward = network.forward(network.unpack(point), x)
         value, dy = loss(y, target, weight[0][..., 0] if weight else None)
-        backward(dy, network.unpack(gradient), need_dx=False)
+        backward(dy, grads, need_dx=False)
         cost, slope = penalty(point, weights) if penalty else (0.0, 0.0)
         return float(value + cost), (gradient + slope).astype(float)
 

@@ -182,7 +182,8 @@ def train(
     x: (N, n_in), y: (N,) integer labels or (N, n_out). `seed` is an int, or a sequence of K for K replicas, each with
     weights, batch order and noise of its own; then x may be (K, N, n_in), and y with it. `weight`, (N,) or (K, N),
     weighs the samples in each batch's mean; `penalty` is added to it. Training starts at a copy of `theta`, or at
-    network.init_theta(seed, dtype). Without `shuffle` the batches are taken in the order of the data. Ctrl-C ends the training and keeps the Run.
+    network.init_theta(seed, dtype). Without `shuffle` the batches are taken in the order of the data. Ctrl-C ends the
+    training and keeps the Run.
 
     Raises ValueError for data that does not fit, and DivergenceError when a single network diverges; replicas that
     diverge are frozen at their last finite theta and recorded, and the others go on.

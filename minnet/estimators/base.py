@@ -81,14 +81,16 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=int)).tolist()
         require(all(size > 0 for size in sizes), f"hidden_layer_sizes must be > 0, got {sizes}.")
         require(not (incremental and self.early_stopping), "partial_fit does not support early_stopping=True")
-        require(self.early_stopping_on in ("score", "loss"), "The 'early_stopping_on' parameter of "
-                f"{type(self).__name__} must be 'score' or 'loss'. Got {self.early_stopping_on!r} instead.")  # fmt: skip
+        watched = self.early_stopping_on
+        require(watched in ("score", "loss"), f"early_stopping_on must be 'score' or 'loss'. Got {watched!r} instead.")
         require(self.n_replicas >= 1, f"n_replicas must be >= 1, got {self.n_replicas}.")
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         X, target, weight = self._checked(X, y, sample_weight, first, incremental)
         network = build([X.shape[1], *sizes, target.shape[1]], self.activation, self.dropout)
         if first or not incremental:
             self._random_state, self._memory = check_random_state(self.random_state), Memory()
+        self.coefs_: list[Array]
+        self.intercepts_: list[Array]
         if first:
             theta = network.init_theta(self._seeds(() if self.n_replicas == 1 else (self.n_replicas,)), X.dtype)
             self._progress, self.t_ = Progress.none("", theta.shape[:-1]), 0
@@ -97,7 +99,11 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         else:
             theta = packed(self.coefs_, self.intercepts_)
             require(theta.shape[-1] == network.size, f"the layers have to be those of the first fit, got {sizes}")
-        self.n_layers_, self.n_outputs_, self.out_activation_ = len(sizes) + 2, target.shape[1], self._loss_and_head()[1]
+        self.n_layers_, self.n_outputs_, self.out_activation_ = (
+            len(sizes) + 2,
+            target.shape[1],
+            self._loss_and_head()[1],
+        )
         fit = fit_lbfgs if self.solver == "lbfgs" else fit_stochastic
         theta = fit(self, network, theta, X, target, weight, incremental)
         self.coefs_, self.intercepts_ = unpacked(network, theta)
@@ -152,5 +158,7 @@ def checked_weight(sample_weight: Any, X: Any) -> Array | None:
 def is_stochastic(model: BaseMLP) -> bool:
     """Whether there is partial_fit; the error that says why not is the one of a missing attribute."""
     if model.solver == "lbfgs":
-        raise AttributeError(f"partial_fit is only available for stochastic optimizers. {model.solver} is not stochastic.")
+        raise AttributeError(
+            f"partial_fit is only available for stochastic optimizers. {model.solver} is not stochastic."
+        )
     return True

@@ -35,7 +35,7 @@ def build(sizes: Sequence[int], activation: Any, dropout: Any) -> Network:
     for i, (n_in, n_out) in enumerate(pairwise(sizes)):
         part, head = parts[i], i == hidden
         theirs = isinstance(part, str) and part in THEIRS
-        bend = named_activation(THEIRS[part][0] if theirs else part) if isinstance(part, str) else part
+        bend: Any = named_activation(THEIRS[part][0] if theirs else part) if isinstance(part, str) else part
         require(isinstance(bend, Activation), f"activation expects a name or an Activation, got {bend!r}")
         if theirs:
             start = Uniform((THEIRS[part][1] / (n_in + n_out)) ** 0.5)

@@ -1,7 +1,7 @@
 """The classifier: labels in, probabilities and labels out."""
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin
@@ -34,6 +34,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
 
     _: KW_ONLY
     class_weight: Any = None
+    loss: ClassVar[str] = "log_loss"
 
     def _checked(self, X: Any, y: Any, sample_weight: Any, first: bool, incremental: bool) -> tuple[Any, Array, Any]:
         X, y = validate_data(

@@ -42,11 +42,8 @@ class SummedBinaryCrossEntropy(BinaryCrossEntropy):
 
 
 def accuracy(y: Array, target: Array, weight: Array | None, one_of_many: bool) -> Array:
-    """The share of samples that are wholly right; y (..., N, n_out) probabilities, target (N, n_out) of 0 and 1."""
-    if one_of_many:
-        right = y.argmax(axis=-1) == target.argmax(axis=-1)
-    else:
-        right = ((y > 0.5) == (target > 0.5)).all(axis=-1)
+    """The share of samples that are wholly right; logits y (..., N, n_out), target (N, n_out) of 0 and 1."""
+    right = y.argmax(axis=-1) == target.argmax(axis=-1) if one_of_many else ((y > 0) == (target > 0.5)).all(axis=-1)
     return np.average(right, axis=-1, weights=weight)
 
 

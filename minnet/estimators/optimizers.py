@@ -70,7 +70,7 @@ class EfficientAdam(Optimizer):
         theta -= move
 
 
-@dataclass
+@dataclass(repr=False)  # printed with its optimizer, and arrays take milliseconds
 class Memory:
     """The state of an optimizer for all replicas, between trainings, and the `live` one that a training steps on."""
 
