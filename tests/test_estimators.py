@@ -33,7 +33,8 @@ SOLVERS = {
     "sgd": {"solver": "sgd", "learning_rate_init": 0.005},
     "plain sgd": {"solver": "sgd", "learning_rate_init": 0.01, "nesterovs_momentum": False, "momentum": 0.5},
     "invscaling": {"solver": "sgd", "learning_rate_init": 0.01, "learning_rate": "invscaling", "power_t": 0.1},
-    "adaptive": {
+    "adaptive": {"solver": "sgd", "learning_rate_init": 0.005, "learning_rate": "adaptive", "n_iter_no_change": 3,
+                 "tol": 100.0},  # fmt: skip
         "solver": "sgd",
         "learning_rate_init": 0.005,
         "learning_rate": "adaptive",

@@ -54,7 +54,7 @@ def test_public_names_of_a_fitted_one_are_there_with_their_types(name, settings)
     for attribute in dir(their):
         if not attribute.startswith("_") and hasattr(our, attribute) | (attribute != "partial_fit"):
             expected, got = getattr(their, attribute), getattr(our, attribute)
-            same = isinstance(got, type(expected)) or np.isscalar(got) and np.isscalar(expected) or callable(got)
+            same = isinstance(got, type(expected)) or (np.isscalar(got) and np.isscalar(expected)) or callable(got)
             assert same or attribute in ("t_", "n_iter_"), (attribute, expected, got)
             if isinstance(expected, int | str):
                 assert got == expected, attribute
@@ -208,7 +208,7 @@ def test_warnings_are_theirs(package):
         package.MLPClassifier(**SHORT | {"max_iter": 3}).fit(X, Y)
     with pytest.warns(ConvergenceWarning, match="lbfgs failed to converge"):
         package.MLPClassifier(**SHORT | {"max_iter": 3, "solver": "lbfgs"}).fit(X, Y)
-    with pytest.warns(UserWarning, match="Got `batch_size` less than 1 or larger than sample size. It is going to be"):
+    with pytest.warns(UserWarning, match=r"Got `batch_size` less than 1 or larger than sample size. It is going to be"):
         package.MLPClassifier(**SHORT | {"batch_size": 1000}).fit(X, Y)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

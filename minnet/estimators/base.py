@@ -77,7 +77,8 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         return self._fit(X, y, sample_weight, incremental=False)
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, incremental: bool) -> Self:
-        self._validate_params()
+        if not (incremental and hasattr(self, "coefs_")):  # takes long beside one epoch, so once is enough
+            self._validate_params()
         sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=int)).tolist()
         require(all(size > 0 for size in sizes), f"hidden_layer_sizes must be > 0, got {sizes}.")
         require(not (incremental and self.early_stopping), "partial_fit does not support early_stopping=True")

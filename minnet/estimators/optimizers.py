@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from minnet.layers import Parameter
-from minnet.optimizers import Optimizer, State, steps
+from minnet.optimizers import Optimizer, State
 from minnet.schedules import Rate, Schedule, check_rate
 from minnet.settings import Array
 
@@ -56,17 +56,19 @@ class EfficientAdam(Optimizer):
         return self.first_state(theta, counts_steps=True) | moments
 
     def step(self, theta: Array, gradient: Array, state: State) -> None:
-        rate, mean, squares, t = self.next_rate(state), state["mean"], state["squares"], steps(state)
+        rate, mean, squares, t = self.next_rate(state), state["mean"], state["squares"], state["step"]
         mean *= self.beta1
         mean += gradient
         squares *= self.beta2
         move = gradient * gradient
         squares += move
-        scale = (1 - self.beta2) ** 0.5
+        root = (1 - self.beta2) ** 0.5
         np.sqrt(squares, out=move)
-        move += self.epsilon / scale
+        move += self.epsilon / root
         np.divide(mean, move, out=move)
-        move *= rate * ((1 - self.beta1) / scale * (1 - self.beta2**t) ** 0.5 / (1 - self.beta1**t))
+        # after early stopping replicas go on from different epochs, so each has its own count of steps
+        start = (1 - self.beta1) / root * np.sqrt(1 - self.beta2**t) / (1 - self.beta1**t)
+        move *= rate * start.astype(theta.dtype)
         theta -= move
 
 
