@@ -1,20 +1,14 @@
 """The estimators do what scikit-learn's do, step by step and door by door, and what they do besides is right."""
 
-import pickle
-import warnings
-
 import numpy as np
 import pytest
-import scipy.sparse as sp
 import sklearn.neural_network as theirs
-from sklearn.base import clone
 from sklearn.datasets import load_iris
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import minnet
-from minnet.estimators import DivergedError, MLPClassifier, MLPRegressor
+from minnet.estimators import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 X, LABELS = load_iris(return_X_y=True)
@@ -33,14 +27,13 @@ SOLVERS = {
     "sgd": {"solver": "sgd", "learning_rate_init": 0.005},
     "plain sgd": {"solver": "sgd", "learning_rate_init": 0.01, "nesterovs_momentum": False, "momentum": 0.5},
     "invscaling": {"solver": "sgd", "learning_rate_init": 0.01, "learning_rate": "invscaling", "power_t": 0.1},
-    "adaptive": {"solver": "sgd", "learning_rate_init": 0.005, "learning_rate": "adaptive", "n_iter_no_change": 3,
-                 "tol": 100.0},  # fmt: skip
+    "adaptive": {
         "solver": "sgd",
         "learning_rate_init": 0.005,
         "learning_rate": "adaptive",
-        "n_iter_no_change": 3,
         "tol": 100.0,
-    },
+        "n_iter_no_change": 3,
+    },  # fmt: skip
     "adam": {"solver": "adam", "learning_rate_init": 0.01},
     "lbfgs": {"solver": "lbfgs"},
 }
@@ -92,8 +85,10 @@ def test_of_several_outputs_the_gradient_is_that_of_the_loss():
     """Along a step of plain gradient descent the loss falls by its square over the rate; theirs by a third of that."""
     found, rate = [], 1e-6
     for package in (theirs, minnet.estimators):
-        model = package.MLPRegressor(hidden_layer_sizes=(7,), solver="sgd", momentum=0, learning_rate_init=rate, batch_size=len(X),
-                                     alpha=0, max_iter=1, warm_start=True, random_state=0)  # fmt: skip
+        model = package.MLPRegressor(
+            hidden_layer_sizes=(7,), solver="sgd", momentum=0, learning_rate_init=rate, batch_size=len(X), alpha=0,
+            max_iter=1, warm_start=True, random_state=0,
+        )  # fmt: skip
         model.fit(X, X[:, 1:])
         before = model.coefs_[0].copy(), model.coefs_[1].copy(), *(b.copy() for b in model.intercepts_)
         first = model.fit(X, X[:, 1:]).loss_

@@ -213,5 +213,5 @@ def test_warnings_are_theirs(package):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         package.MLPClassifier((8,), learning_rate_init=0.02, max_iter=2000, tol=1e-2, random_state=0).fit(X, Y)
-    with pytest.raises(NotFittedError, match="instance is not fitted yet. Call 'fit' with appropriate arguments"):
+    with pytest.raises(NotFittedError, match=r"instance is not fitted yet. Call 'fit' with appropriate arguments"):
         package.MLPRegressor().predict(X)
