@@ -33,7 +33,7 @@ SOLVERS = {
         "learning_rate": "adaptive",
         "tol": 100.0,
         "n_iter_no_change": 3,
-    },  # fmt: skip
+    },
     "adam": {"solver": "adam", "learning_rate_init": 0.01},
     "lbfgs": {"solver": "lbfgs"},
 }
