@@ -96,3 +96,28 @@ def test_of_several_outputs_the_gradient_is_that_of_the_loss():
         squares = sum(np.square(b - a).sum() for a, b in zip(before, after, strict=True))
         found.append((first - model.fit(X, X[:, 1:]).loss_) / (squares / rate))
     np.testing.assert_allclose(found, [1 / 3, 1], rtol=1e-3)
+
+
+@pytest.mark.parametrize("target", ["multiclass", "squared"])
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+def test_minibatches_in_the_order_of_the_data_agree(target, solver):
+    their, our = side_by_side(target, batch_size=50, shuffle=False, **SOLVERS[solver])
+    np.testing.assert_allclose(our.coefs_[0], their.coefs_[0], rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("settings", [SOLVERS["sgd"], SOLVERS["adam"], {"solver": "sgd", "learning_rate": "adaptive"}])
+def test_training_stops_in_the_same_epoch(settings):
+    """The first fit, of huge targets, makes the best loss so far one that both beat at once."""
+    stops = []
+    for package in (theirs, minnet.estimators):
+        model = package.MLPRegressor(
+            hidden_layer_sizes=(7,), batch_size=150, random_state=0, max_iter=1,
+            warm_start=True, **settings,
+        ).fit(X, 1000 + X[:, 3])  # fmt: skip
+        rng = np.random.default_rng(1)
+        model.coefs_ = [rng.standard_normal(W.shape) for W in model.coefs_]
+        model.intercepts_ = [rng.standard_normal(b.shape) for b in model.intercepts_]
+        model.set_params(max_iter=3000, tol=1e-5).fit(X, X[:, 3])
+        stops.append((model.n_iter_, model.loss_, model.best_loss_))
+    assert stops[0][0] == stops[1][0] < 3000
+    np.testing.assert_allclose(stops[0], stops[1], rtol=1e-6)

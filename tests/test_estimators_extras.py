@@ -182,6 +182,11 @@ def test_class_weights_are_sample_weights():
     balanced = MLPClassifier(**SHORT, class_weight="balanced").fit(X[:120], Y[:120])
     by_hand = MLPClassifier(**SHORT).fit(X[:120], Y[:120], compute_sample_weight("balanced", Y[:120]))
     np.testing.assert_array_equal(balanced.coefs_[0], by_hand.coefs_[0])
+    weight = np.linspace(0.5, 2, 150)
+    by_class = {0: 3.0, 1: 1.0, 2: 0.5}
+    both = MLPClassifier(**SHORT, class_weight=by_class).fit(X, Y, weight)
+    by_hand = MLPClassifier(**SHORT).fit(X, Y, weight * np.array([3.0, 1.0, 0.5])[Y])
+    np.testing.assert_array_equal(both.coefs_[0], by_hand.coefs_[0])
     with pytest.raises(ValueError, match="'balanced' is not supported for partial_fit"):
         balanced.partial_fit(X, Y)
 
@@ -233,3 +238,31 @@ def test_ctrl_c_keeps_what_is_done():
         model = MLPClassifier((8,), Interrupting(), random_state=0).fit(X, Y)
     assert 1 <= model.n_iter_ < 10
     assert model.predict(X).shape == (150,)
+
+
+def test_what_does_not_fit_is_refused():
+    with pytest.raises(ValueError, match=r"n_replicas must be >= 1, got 0"):
+        MLPRegressor(n_replicas=0).fit(X, Y)
+    model = MLPRegressor(**SHORT | {"warm_start": True}).fit(X, Y)
+    with pytest.raises(ValueError, match=r"the layers have to be those of the first fit, got \[9\]"):
+        model.set_params(hidden_layer_sizes=9).fit(X, Y)
+    with pytest.raises(ValueError, match=r"dropout expects one entry a hidden layer \(1\), got 2"):
+        MLPRegressor(**SHORT, dropout=[0.1, 0.2]).fit(X, Y)
+    with pytest.raises(ValueError, match="at least one non-zero"):
+        MLPRegressor(**SHORT).fit(X, Y, np.zeros(150))
+
+
+def test_replicas_that_stop_earlier_go_on_from_where_they_stopped():
+    """A replica has the weights and the optimizer's state that it would have alone, whenever the others stop."""
+    settings = SHORT | {"max_iter": 300, "tol": 1e-2, "shuffle": False}
+    model = MLPRegressor(**settings, n_replicas=4).fit(X, Y)
+    last = [int(np.isfinite(column).sum()) for column in np.transpose(model.loss_curve_)]
+    assert len(set(last)) > 1
+    by_epochs = MLPRegressor(**settings, n_replicas=4)
+    for epoch in range(max(last)):
+        by_epochs.partial_fit(X, Y)
+        for k in np.flatnonzero(np.equal(last, epoch + 1)):
+            np.testing.assert_array_equal(model.coefs_[1][k], by_epochs.coefs_[1][k])
+            for name, array in model._memory.state.items():
+                np.testing.assert_array_equal(array[k], by_epochs._memory.state[name][k])
+            np.testing.assert_array_equal(model.loss_[k], by_epochs.loss_[k])

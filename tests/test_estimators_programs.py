@@ -208,6 +208,9 @@ def test_warnings_are_theirs(package):
         package.MLPClassifier(**SHORT | {"max_iter": 3}).fit(X, Y)
     with pytest.warns(ConvergenceWarning, match="lbfgs failed to converge"):
         package.MLPClassifier(**SHORT | {"max_iter": 3, "solver": "lbfgs"}).fit(X, Y)
+    with pytest.warns(ConvergenceWarning, match="lbfgs failed to converge"):
+        limited = package.MLPClassifier(**SHORT | {"max_fun": 7, "solver": "lbfgs"}).fit(X, Y)
+    assert limited.n_iter_ <= 7
     with pytest.warns(UserWarning, match=r"Got `batch_size` less than 1 or larger than sample size. It is going to be"):
         package.MLPClassifier(**SHORT | {"batch_size": 1000}).fit(X, Y)
     with warnings.catch_warnings():

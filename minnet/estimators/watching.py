@@ -34,7 +34,8 @@ class Progress:
     @classmethod
     def none(cls, watched: str, replicas: tuple[int, ...]) -> "Progress":
         """Before the first epoch."""
-        return cls(watched, np.full(replicas, np.inf), np.zeros(replicas, int), np.ones(replicas))
+        best, count, factor = np.full(replicas, np.inf), np.zeros(replicas, int), np.ones(replicas)
+        return cls(watched, best[()], count[()], factor[()])  # of a single network scalars: much faster to count with
 
 
 @dataclass
@@ -64,17 +65,16 @@ class Watch:
         self._say("Iteration %d, loss = %.8f", len(self.losses), loss)
         if self.held_out:
             value = self._validate(run, self.held_out)
-        progress.count = np.where(value > progress.best - model.tol, progress.count + 1, 0)
-        better = value < progress.best
-        if self.held_out and better.any():
+        progress.count = (progress.count + 1) * (value > progress.best - model.tol)
+        if self.held_out and (better := value < progress.best).any():
             self._remember(run, better)
-        progress.best = np.where(better, value, progress.best)
+        progress.best = np.fmin(progress.best, value)  # NaN: the replica had stopped before
         late = progress.count > model.n_iter_no_change
         return self._change_rate(late) if model.solver == "sgd" else late
 
     def finish(self, run: Run) -> None:
         """Give the estimator its fitted attributes."""
-        model, best = self.model, self.model._progress.best[()]
+        model, best = self.model, self.model._progress.best
         model._memory.gather()
         model.n_iter_ = len(self.losses)
         model.t_ += self.samples * len(self.losses)
@@ -116,11 +116,11 @@ class Watch:
             return late
         if model.learning_rate == "invscaling":
             seen = model.t_ + self.samples * len(self.losses)
-            progress.factor = np.full_like(factor, (seen + 1) ** -model.power_t)
+            progress.factor = factor * 0 + (seen + 1) ** -model.power_t
         else:
             divided = late & (rate * factor > LOWEST_RATE)
-            progress.factor = np.where(divided, factor / 5, factor)
-            progress.count = np.where(divided, 0, progress.count)
+            progress.factor = np.where(divided, factor / 5, factor)[()]
+            progress.count = progress.count * ~divided
             late = late & ~divided
         model._memory.set_rate(rate * progress.factor)
         return late
