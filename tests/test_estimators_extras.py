@@ -265,4 +265,4 @@ def test_replicas_that_stop_earlier_go_on_from_where_they_stopped():
             np.testing.assert_array_equal(model.coefs_[1][k], by_epochs.coefs_[1][k])
             for name, array in model._memory.state.items():
                 np.testing.assert_array_equal(array[k], by_epochs._memory.state[name][k])
-            np.testing.assert_array_equal(model.loss_[k], by_epochs.loss_[k])
+            np.testing.assert_allclose(model.loss_[k], by_epochs.loss_[k], rtol=1e-12)  # summed over fewer rows
