@@ -51,17 +51,17 @@ def kind(target, package):
     return lambda **settings: made(**({"loss": "poisson"} if target.startswith("poisson") else {}), **settings)
 
 
-def side_by_side(target, x=X, **settings):
+def side_by_side(target, weight=None, **settings):
     """Theirs and ours, fitted from the same weights with the same settings."""
     settings = {"hidden_layer_sizes": (7, 5), "batch_size": len(X), "warm_start": True, "random_state": 0,
                 "n_iter_no_change": 1000, "tol": 0.0} | settings  # fmt: skip
     models = [kind(target, package)(**settings, max_iter=1) for package in (theirs, minnet.estimators)]
     for model in models:
-        model.fit(x, TARGETS[target])
+        model.fit(X, TARGETS[target])
         rng = np.random.default_rng(1)
         for name, scale in (("coefs_", 1.0), ("intercepts_", 0.1)):
             setattr(model, name, [scale * rng.standard_normal(array.shape) / 2 for array in getattr(model, name)])
-        model.set_params(max_iter=20).fit(x, TARGETS[target])
+        model.set_params(max_iter=20).fit(X, TARGETS[target], weight)
     return models
 
 
@@ -121,3 +121,23 @@ def test_training_stops_in_the_same_epoch(settings):
         stops.append((model.n_iter_, model.loss_, model.best_loss_))
     assert stops[0][0] == stops[1][0] < 3000
     np.testing.assert_allclose(stops[0], stops[1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
+def test_weighted_samples_agree(solver):
+    their, our = side_by_side("multiclass", RNG.uniform(0.1, 3, 150), alpha=5.0, **SOLVERS[solver])
+    np.testing.assert_allclose(our.coefs_[0], their.coefs_[0], rtol=0, atol=1e-8)
+
+
+def test_an_adaptive_rate_starts_anew_with_each_fit():
+    models = side_by_side("squared", **SOLVERS["adaptive"])
+    for model in models:
+        model.fit(X, TARGETS["squared"])
+    np.testing.assert_allclose(models[1].coefs_[0], models[0].coefs_[0], rtol=0, atol=1e-8)
+
+
+def test_lbfgs_ends_where_theirs_ends():
+    models = side_by_side("squared", solver="lbfgs", activation="identity")
+    their, our = (model.set_params(max_iter=9000).fit(X, TARGETS["squared"]) for model in models)
+    assert 0.8 < our.n_iter_ / their.n_iter_ < 1.25
+    assert our.loss_ == pytest.approx(their.loss_, rel=1e-3)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import sklearn.neural_network as theirs
+from scipy.special import softmax
 from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, log_loss, r2_score
@@ -47,7 +48,8 @@ def test_any_activation(activation):
     }
     for part, W, b in zip(parts, model.coefs_, model.intercepts_, strict=False):
         a = named.get(part, part)(a @ W + b) if isinstance(part, str) else part(a @ W + b)
-    np.testing.assert_array_equal((a @ model.coefs_[2] + model.intercepts_[2]).argmax(axis=1), model.predict(X))
+    by_hand = softmax(a @ model.coefs_[2] + model.intercepts_[2], axis=1)
+    np.testing.assert_allclose(model.predict_proba(X), by_hand, rtol=1e-10, atol=1e-15)
 
 
 @pytest.mark.parametrize("activation", ["nonesuch", ["relu"], 3, np.tanh])
@@ -96,6 +98,8 @@ def test_validation_curves_are_those_of_the_held_out_rows(weighted):
     regressor = MLPRegressor(**settings).fit(X, X[:, :2], **given)
     score = r2_score(X[rows, :2], regressor.predict(X[rows]), sample_weight=w)
     assert score == pytest.approx(regressor.best_validation_score_)
+    counts = MLPRegressor("poisson", **settings).fit(X, Y, **given)
+    assert r2_score(Y[rows], counts.predict(X[rows]), sample_weight=w) == pytest.approx(counts.best_validation_score_)
     several = MLPClassifier(**settings).fit(X, np.stack([Y > 0, Y == 1], axis=1).astype(int), **given)
     score = accuracy_score(np.stack([Y > 0, Y == 1], axis=1)[rows], several.predict(X[rows]), sample_weight=w)
     assert score == pytest.approx(several.best_validation_score_)
@@ -213,6 +217,7 @@ def test_a_diverged_replica_is_left_out():
         model.fit(X, Y)
     assert model.coefs_[0].shape == (2, 4, 8)
     assert model.loss_.shape == model.loss_curve_[0].shape == (2,)
+    assert np.isfinite(model.partial_fit(X, Y).predict(X)).all()
     assert np.isfinite(model.fit(X, Y).partial_fit(X, Y).predict(X)).all()
 
 
