@@ -54,6 +54,8 @@ FLOORS = {
     "checks.optimizers": 5,
     "checks.activations": 6,
     "lab.half_plane": 4,
+    "lab.probes": 5,
+    "lab.tracing": 6,
     "lab.datasets": 5,
     "lab.columns": 5,
     "lab.csv_files": 5,
