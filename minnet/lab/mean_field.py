@@ -1,8 +1,8 @@
 """How signal and gradient travel through a deep network at the start, predicted from the activation alone.
 
 In a wide network with independent zero-mean weights each z is about normal, so that two numbers of an activation f tell
-all: with z ~ N(0, q), q ← n_in Var(W) E[f(z)²] on the way there, and δ² ← n_out Var(W) E[f′(z)²] δ² on the way back
-(Poole et al. 2016; Schoenholz et al. 2017). Any activation will do, one of your own too.
+all: with z ~ N(0, q), q ← n_in Var(W) E[f(z)²] on the way there, and on the way back ‖δ‖² ← n_in Var(W) E[f′(z)²] ‖δ‖²,
+n_in being the width that δ arrives at (Poole et al. 2016; Schoenholz et al. 2017). Any activation will do, yours too.
 """
 
 from functools import lru_cache
@@ -23,7 +23,7 @@ DRAWS = 2**22  # numbers that tell an initializer's variance, to 0.07 % if it is
 class MeanField(NamedTuple):
     """What is expected at each Dense layer, (L,), from the first to the last.
 
-    `z`: E[z²] of its output; `delta`: the root mean square of δ = ∂L/∂z there, over that at the last Dense layer.
+    `z`: E[z²] of its output; `delta`: ‖δ_l‖ / ‖δ_L‖, with δ = ∂L/∂z there and L the last one (`Gradient.delta`).
     """
 
     z: Array
@@ -56,8 +56,8 @@ def mean_field(network: Network, input_moment: float = 1.0) -> MeanField:
                 _, signal, slope = moments(f, _breakpoints(f), max(z[-1], np.finfo(float).tiny))
                 slopes.append(slope)
         squared = [1.0]
-        for (_, n_out), weight, slope in reversed(list(zip(shapes[1:], weights[1:], slopes, strict=False))):
-            squared.append(squared[-1] * n_out * weight * slope)
+        for (n_in, _), weight, slope in reversed(list(zip(shapes[1:], weights[1:], slopes, strict=False))):
+            squared.append(squared[-1] * n_in * weight * slope)  # of ‖δ‖²: each of n_in entries has n_out addends
     return MeanField(np.array(z), np.sqrt(squared[::-1]))
 
 

@@ -70,9 +70,7 @@ def tuned(
                 assert outcome is not None
                 rate, seed = np.repeat(trial.rates, len(trial.seeds)), np.tile(trial.seeds, len(trial.rates))
                 measured = {column: outcome[column] for column in MEASURED}
-                frames.append(
-                    pd.DataFrame({"condition": name, "phase": phase, "rate": rate, "seed": seed, **measured})
-                )
+                frames.append(pd.DataFrame({"condition": name, "phase": phase, "rate": rate, "seed": seed, **measured}))
         return pd.concat(frames, ignore_index=True)
 
     found = runs("tuning", tuning, {name: case.rates for name, case in cases.items()})
