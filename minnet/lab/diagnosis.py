@@ -1,8 +1,8 @@
 """What is wrong with a trained network, in words, with the number that says so and what to try.
 
 Finiteness comes first: NaN <= 0 is False, so that whoever counts dead units in a network of NaNs finds it perfect. Then
-comes what was learned, beside guessing and beside a straight line; only if that is too little, why. A sign without harm,
-such as dead units in a network that has learned, is told as that.
+comes what was learned, beside guessing and beside a straight line; only if that is too little, why. A sign without
+harm, such as dead units in a network that has learned, is told as that.
 """
 
 from collections.abc import Iterator, Sequence
@@ -86,7 +86,7 @@ def diagnose(
     softmax_cross_entropy if y holds integers, else mse. If nothing is found in a network that has learned nothing, a
     copy of it is trained for some epochs with Adam, to see whether the rate was at fault.
 
-    >>> from minnet import SGD, Dense
+    >>> from minnet import SGD, Dense, Network
     >>> x = np.linspace(-1, 1, 50)[:, None]
     >>> run = train(Network(Dense(1, 1)), mse, SGD(0.1), x, 2 * x, epochs=50, batch_size=10, seed=0)
     >>> diagnose(run, x, 2 * x)

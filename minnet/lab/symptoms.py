@@ -41,7 +41,7 @@ CURES = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One sign: what kind, at which layer (or ""), the number that says so, the same in words, what to try, and harm."""
+    """One sign: its kind, at which layer (or ""), the number that says so, that in words, what to try, and harm."""
 
     kind: str
     where: str
