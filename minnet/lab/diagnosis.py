@@ -20,6 +20,7 @@ from minnet.lab.symptoms import (
     LOWER,
     ROWS,
     TRY,
+    UNREST,
     Finding,
     flat,
     jumping,
@@ -216,7 +217,7 @@ class _Patient:
         gain = self.learned(after) - self.learned(self.at_end)
         tried = f"{TRY} more epochs, with Adam, take the loss from {self.at_end:.3g} to {after:.3g}"
         if gain >= LEARNED:
-            yield Finding("rate too low", "", gain, tried, HIGHER)
+            yield from [*jumping(self.curve, self.unit, UNREST)] or [Finding("rate too low", "", gain, tried, HIGHER)]
         else:
             cure = "a wider network, an activation that bends, or other features"
             yield Finding("stuck", "", gain, f"the gradient arrives, but {tried}", cure)
