@@ -110,8 +110,8 @@ NETWORKS: dict[str, tuple[Callable[[int], Network], Start | None]] = {
 }
 DEFAULT, MENDED = "sigmoid, Glorot", "sigmoid, as tanh"
 # What stands on either side of the headline's figure, and what it is called there.
-SIGMOID = {DEFAULT: "default (Glorot)", "sigmoid, He": "He", "sigmoid, 4 × Glorot": "4 × Glorot: slope mended",
-           "sigmoid, Glorot, centred": "Glorot, output centred", MENDED: "both: starts as tanh"}  # fmt: skip
+SIGMOID = {DEFAULT: "default (Glorot)", MENDED: "both: starts as tanh", "sigmoid, 4 × Glorot": "slope mended: 4 ×",
+           "sigmoid, He": "He", "sigmoid, Glorot, centred": "output centred"}  # fmt: skip
 OTHERS = {"tanh, Glorot": "tanh", "ReLU, He": "ReLU, He", "GELU, He": "GELU, He", "ReLU, Glorot": "ReLU, Glorot",
           "sigmoid, Glorot, Residual": "sigmoid, Residual",
           "sigmoid, Glorot, LayerNorm": "sigmoid, LayerNorm"}  # fmt: skip
@@ -143,7 +143,8 @@ def shares(how: Effort, out: Path) -> Part:
     default, mended = (told.loc["SGD", name, 20] for name in (DEFAULT, MENDED))
     tuning = runs[(runs.phase == "tuning") & (runs.network == DEFAULT) & (runs.depth >= 6) & (runs.optimizer == "SGD")]
     lines = []
-    for method, group in told.groupby(level=0, sort=False):
+    for method in _methods(told):
+        group = told.loc[[method]]
         depths = group.index.unique("depth")
         lines += [f"{method}: seeds that train, of {int(group.n.iloc[0])}, and the learning rate chosen"]
         lines += [f"{'depth':28}" + "".join(f"{depth:>10}" for depth in depths)]
@@ -163,7 +164,7 @@ def shares(how: Effort, out: Path) -> Part:
         f"{rates} learning rates (Adam: {len(ADAM_RATES)}) by the mean validation accuracy of {seeds} other seeds. "
         f"Whiskers: Wilson's 95 % interval, {int(default.n)} seeds."
     )
-    alt = "Seeds that train, by depth: from its default start sigmoid falls to none at depth 6; started as tanh, it stays."
+    alt = "Seeds that train, by depth: from its default start sigmoid falls to none at 6 layers; started as tanh not."
     return Part(
         "The start, not the sigmoid",
         "at depth 20, by plain SGD, sigmoid networks that start as tanh networks train in most seeds, and those from "
@@ -187,50 +188,54 @@ def counted(runs: pd.DataFrame) -> pd.DataFrame:
         low, high = stats.binomtest(k, n).proportion_ci(method="wilson")
         rows[key] = {"trains": k, "n": n, "low": low, "high": high, "score": group.test_score.mean(),
                      "rate": group.rate.iloc[0]}  # fmt: skip
-    return pd.DataFrame(rows).T.rename_axis(["optimizer", "network", "depth"])
+    return pd.DataFrame(rows).T.rename_axis(["optimizer", "network", "depth"]).sort_index()
 
 
 def headline(told: pd.DataFrame) -> Figure:
     """A row an optimizer; sigmoid's starts on the left, other activations and remedies on the right."""
-    methods, depths = told.index.unique("optimizer"), list(told.index.unique("depth"))
-    sides = {"Sigmoid, by how it starts": SIGMOID, "Other activations, and the usual remedies": OTHERS}
+    methods, depths = _methods(told), list(told.index.unique("depth"))
+    sides = {"Sigmoid, by how it starts": SIGMOID, "Other activations; sigmoid with the usual remedies": OTHERS}
     sides = {title: names for title, names in sides.items() if set(names) & set(told.index.unique("network"))}
-    fig, axes = plt.subplots(len(methods), len(sides), figsize=(5.25 * len(sides), 0.6 + 3.3 * len(methods)),
+    fig, axes = plt.subplots(len(methods), len(sides), figsize=(5.5 * len(sides), 0.5 + 2.9 * len(methods)),
                              layout="constrained", sharey=True, squeeze=False)  # fmt: skip
     for (method, row), (title, names) in product(zip(methods, axes, strict=True), sides.items()):
         ax = row[list(sides).index(title)]
         shown = [name for name in names if name in told.index.unique("network")]
         ends = {}
         for i, (name, style) in enumerate(styles(shown).items()):
-            mine = told.loc[method, name]
+            mine, told_by_it = told.loc[method, name], name in (DEFAULT, MENDED)
             share, at = mine.trains / mine.n, np.arange(len(depths)) + 0.07 * (i - (len(shown) - 1) / 2)
-            ax.errorbar(at, share, [share - mine.low, mine.high - share], elinewidth=0.7, linewidth=1.8,
-                        markersize=5, **style)  # fmt: skip
-            ends[names[name]] = float(share.iloc[-1]), style["color"]
+            ax.vlines(at, mine.low, mine.high, color=style["color"], linewidth=0.8, alpha=0.5)
+            ax.plot(at, share, linewidth=2.6 if told_by_it else 1.2, markersize=6 if told_by_it else 4, clip_on=False,
+                    zorder=3 if told_by_it else 2, **style)  # fmt: skip
+            ends[names[name]] = float(share.iloc[-1]), style["color"], "bold" if told_by_it else "normal"
         _label(ax, len(depths) - 0.65, ends)
-        ax.set(xlim=(-0.4, len(depths) + 1.35), xticks=range(len(depths)), ylim=(-0.04, 1.04))
-        ax.set_xticklabels(depths)
+        ax.set(xlim=(-0.4, len(depths) + 1.35), xticks=range(len(depths)), ylim=(-0.03, 1.03), xticklabels=depths)
         ax.spines["bottom"].set_bounds(0, len(depths) - 1)
         ax.set_title(f"{title} ({'plain SGD' if method == 'SGD' else method})", loc="left", fontweight="bold")
         ax.yaxis.set_major_formatter(PercentFormatter(1))
-        ax.set_xlabel("hidden layers", loc="left")
+        ax.annotate("hidden layers", (len(depths) - 0.65, -0.03), (0, -10), textcoords="offset points", va="center")
     for row in axes:
         row[0].set_ylabel("seeds that train")
     return fig
 
 
-def _label(ax: Any, x: float, ends: dict[str, tuple[float, str]]) -> None:
-    """Each line's name beside its end; those too close to one another are moved apart."""
-    gap = 0.075
-    order = sorted(ends, key=lambda name: ends[name][0])
-    heights = [ends[name][0] for name in order]
-    for _ in range(100):
-        for i, (low, high) in enumerate(pairwise(heights)):
-            if (lack := gap - (high - low)) > 1e-9:
-                heights[i], heights[i + 1] = max(0.0, low - lack / 2), high + lack / 2
-        heights[-1] = min(heights[-1], 1.0)
+def _methods(told: pd.DataFrame) -> list[str]:
+    return [method for method in ("SGD", "Adam") if method in told.index.unique("optimizer")]
+
+
+def _label(ax: Any, x: float, ends: dict[str, tuple[float, str, str]]) -> None:
+    """Each line's name beside its end; names too close to one another are moved apart, within [0, 1]."""
+    order, gap = sorted(ends, key=lambda name: ends[name][0]), 0.075
+    heights = np.array([ends[name][0] for name in order])
+    steps = gap * np.arange(len(order))
+    heights = np.maximum.accumulate(heights - steps) + steps  # up, until each is a gap above the one below it
+    heights = np.minimum(heights, 1 - steps[::-1])
     for name, height in zip(order, heights, strict=True):
-        ax.annotate(name, (x, height), color=ends[name][1], va="center", fontsize=8.5, annotation_clip=False)
+        _, colour, weight = ends[name]
+        ax.annotate(
+            name, (x, height), color=colour, fontweight=weight, va="center", fontsize=8.5, annotation_clip=False
+        )
 
 
 def geometric(values: Iterable[Any]) -> float:
