@@ -1,5 +1,6 @@
 """The diagnosis is right on networks broken on purpose in each way, and on healthy ones."""
 
+import html
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -49,8 +50,10 @@ from minnet import (
     train,
 )
 from minnet.lab import diagnose
+from minnet.lab.compare import compare
 from minnet.lab.conditions import mlp
 from minnet.lab.datasets import dataset
+from minnet.lab.report import write_report
 
 H = (16, 16)
 MOONS, CIRCLES, XOR = (dataset(name).split(0)[:2] for name in ("moons", "circles", "xor"))
@@ -284,3 +287,14 @@ def test_the_laboratorys_door_stays_light():
     assert done.stdout.startswith("[] <function diagnose")
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         sys.modules["minnet.lab"].nothing  # noqa: B018
+
+
+def test_the_report_of_a_comparison_diagnoses_what_failed(tmp_path):
+    networks = {"deep": lambda n_in, n_out: deep(Sigmoid(), 12, glorot_uniform), "linear": Identity()}
+    data = dataset("moons", n_train=100, n_val=100, n_test=200)
+    found = compare(networks, data, hidden=(4,), seeds=2, epochs=10, rates=[0.1], jobs=1)
+    write_report(found, tmp_path / "moons.html")
+    page = html.unescape((tmp_path / "moons.html").read_text())
+    assert "<strong>deep</strong>: diagnosis of seed 2: vanishing, layer 0, Dense(2, 16): " in page
+    assert "to try: weights that follow the activation" in page
+    assert "<strong>linear</strong>: diagnosis of seed 2: nothing wrong within; " in page
