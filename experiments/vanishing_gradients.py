@@ -111,8 +111,8 @@ NETWORKS: dict[str, tuple[Callable[[int], Network], Start | None]] = {
 }
 DEFAULT, MENDED = "sigmoid, Glorot", "sigmoid, as tanh"
 # What stands on either side of the headline's figure, and what it is called there.
-SIGMOID = {DEFAULT: "default (Glorot)", MENDED: "both: starts as tanh", "sigmoid, 4 × Glorot": "slope mended: 4 ×",
-           "sigmoid, He": "He", "sigmoid, Glorot, centred": "output centred"}  # fmt: skip
+SIGMOID = {DEFAULT: "default (Glorot)", MENDED: "starts as tanh", "sigmoid, 4 × Glorot": "only slope mended",
+           "sigmoid, He": "He", "sigmoid, Glorot, centred": "only centred"}  # fmt: skip
 OTHERS = {"tanh, Glorot": "tanh", "ReLU, He": "ReLU, He", "GELU, He": "GELU, He", "ReLU, Glorot": "ReLU, Glorot",
           "sigmoid, Glorot, Residual": "sigmoid, Residual",
           "sigmoid, Glorot, LayerNorm": "sigmoid, LayerNorm"}  # fmt: skip
