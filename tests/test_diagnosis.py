@@ -259,7 +259,14 @@ def test_replicas_are_summed_up():
     assert diagnose(run, x, y) == found
 
 
-def test_one_layer_and_deep_reports_say_where():
+def test_a_lucky_start_that_never_moves_is_not_healthy():
+    case = BROKEN["wave, low rate"]
+    found = diagnose(case(range(10, 16)), *case.data)
+    assert [one.kind for one in found.each] == ["rate too low"] * 6
+    assert any("of the loss of guessing is gone" in one.state for one in found.each)
+
+
+def test_signs_say_where():
     found = diagnose(single(BROKEN["sigmoid 20"]), *MOONS).findings[0]
     assert (found.kind, found.where) == ("vanishing", "0, Dense(2, 16)")
     assert found.number < 1e-10
