@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from minnet.initializers import Initializer, glorot_uniform, zeros
-from minnet.products import matmul, ones
+from minnet.products import matmul, ones, times_transposed
 from minnet.randomness import Streams
 from minnet.settings import Array, Settings, require
 
@@ -99,7 +99,7 @@ class Dense(Layer):
             dW, db = grads
             matmul(x.mT, dy, out=dW)
             matmul(ones(1, dy.shape[-2], dy.dtype), dy, out=db)
-            return matmul(dy, W.mT) if need_dx else None
+            return times_transposed(dy, W) if need_dx else None
 
         return y, backward
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from minnet.products import matmul, ones
+from minnet.products import ones, row_sums
 from minnet.settings import Array, Settings, require_finite
 
 
@@ -106,13 +106,14 @@ class SoftmaxCrossEntropy(Loss):
 
     def each(self, y: Array, target: Array) -> tuple[Array, Array]:
         """log Σ exp(y) - Σ t y, and softmax(y) - t; the largest logit is taken off first, so nothing overflows."""
-        largest = np.maximum.reduce(y.mT.copy(), axis=-2)  # many times faster than over a short last axis
+        largest = np.maximum.reduce(y.T.copy()).T  # many times faster than over a short last axis
         z = y - largest[..., None]
         e = np.exp(z)
-        total = matmul(e, ones(y.shape[-1], 1, y.dtype))
+        total = row_sums(e)
         e /= total
         e -= target
-        return np.log(total[..., 0]) - np.vecdot(target, z), e
+        z *= target
+        return np.log(total[..., 0]) - row_sums(z)[..., 0], e
 
 
 @dataclass(frozen=True, repr=False)

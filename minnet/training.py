@@ -76,8 +76,9 @@ class _Replicas:
         """x, target and weight in a new random order, (..., N, n): gathered once, so that batches are slices."""
         n = self.data[0].shape[-2]
         order = self.order.draw(lambda rng: rng.permutation(n))
+        rows = order + n * np.arange(len(self.rows))[:, None]  # where each replica's own data lies end to end
         return [
-            np.take_along_axis(array, order[..., None], axis=-2) if array.ndim > 2 else array.take(order, axis=0)
+            array.reshape(-1, array.shape[-1]).take(rows, axis=0) if array.ndim > 2 else array.take(order, axis=0)
             for array in self.data
         ]
 

@@ -67,6 +67,8 @@ FLOORS = {
     "lab.tables": 6,
     "lab.compare": 8,
     "lab.controls": 9,
+    "lab.peers": 7,
+    "lab.stopwatch": 8,
     "lab.plots": 9,
     "lab.drawing": 10,
     "lab.pictures": 11,
