@@ -35,15 +35,23 @@ from minnet.initializers import (
 from minnet.layers import Dense, Layer, Parameter, Residual
 from minnet.learned import LearnedSwish, Maxout, PReLU
 from minnet.losses import (
-    BinaryCrossEntropy,
     Loss,
     MeanSquaredError,
     SoftmaxCrossEntropy,
-    binary_cross_entropy,
     mse,
     softmax_cross_entropy,
 )
-from minnet.more_losses import Hinge, Huber, MeanAbsoluteError, Poisson, hinge, mae, poisson
+from minnet.more_losses import (
+    BinaryCrossEntropy,
+    Hinge,
+    Huber,
+    MeanAbsoluteError,
+    Poisson,
+    binary_cross_entropy,
+    hinge,
+    mae,
+    poisson,
+)
 from minnet.network import Network
 from minnet.normalization import BatchNorm, LayerNorm
 from minnet.optimizers import SGD, Optimizer

@@ -1,12 +1,37 @@
-"""Losses for outliers, margins and counts."""
+"""Losses for yes or no, outliers, margins and counts."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from minnet.losses import Loss, real_target
 from minnet.settings import Array, require
+
+
+@dataclass(frozen=True, repr=False)
+class BinaryCrossEntropy(Loss):
+    """L = mean -[t log σ(y) + (1 - t) log(1 - σ(y))], for logits y and targets in [0, 1], both (..., batch, n_out)."""
+
+    def encode(self, target: npt.ArrayLike, n_out: int, dtype: npt.DTypeLike) -> Array:
+        """As any real target, and between 0 and 1."""
+        t = real_target(self, target, n_out, dtype)
+        if t.size and not (t.min() >= 0 and t.max() <= 1):
+            raise ValueError(f"{self} expects targets between 0 and 1, got {t.min()} to {t.max()}")
+        return t
+
+    def metric(self, y: Array, target: Array) -> Array:
+        """Accuracy: the share of outputs on the right side of 0."""
+        return ((y > 0) == (target > 0.5)).mean(axis=(-2, -1))
+
+    def each(self, y: Array, target: Array) -> tuple[Array, Array]:
+        """max(y, 0) - t y + log(1 + exp(-|y|)), and σ(y) - t; both averaged over the outputs."""
+        n_out = y.shape[-1]
+        e = np.exp(-np.abs(y))
+        loss = np.maximum(y, 0) - target * y + np.log1p(e)
+        sigmoid: Any = np.where(y >= 0, 1, e) / (1 + e)
+        return np.add.reduce(loss, axis=-1) / n_out, (sigmoid - target) / n_out
 
 
 @dataclass(frozen=True, repr=False)
@@ -80,6 +105,7 @@ def _poisson_deviance(mean: Array, target: Array) -> Array:
     return (surprise - target + mean).sum(axis=-2)
 
 
+binary_cross_entropy = BinaryCrossEntropy()
 mae = MeanAbsoluteError()
 hinge = Hinge()
 poisson = Poisson()

@@ -19,7 +19,7 @@ Fit = Callable[[int], Any]
 
 @dataclass(frozen=True)
 class Work:
-    """Sizes of a network, its batch, the number of samples; `replicas` with seeds of their own, or None for one alone."""
+    """Sizes of a network, its batch, the number of samples; `replicas` with their own seeds, or None for one alone."""
 
     sizes: tuple[int, ...]
     batch: int
