@@ -18,6 +18,7 @@ from minnet.run import DivergenceError, Run, Stop
 from minnet.schedules import Schedule
 from minnet.settings import Array, require
 from minnet.stopping import Best, EarlyStopping
+from minnet.threads import enough_threads
 
 Callback = Callable[[Run], Any]  # called after each epoch; what is true, (K,) or one for all, stops that replica
 
@@ -207,7 +208,7 @@ def train(
     def record(done: int) -> None:
         run.history = {name: values[:done].reshape(done, *theta.shape[:-1]) for name, values in table.items()}
 
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), enough_threads(network.size, batch_size):
         try:
             record(0)
             for epoch in counted(epochs) if progress else range(epochs):

@@ -15,6 +15,7 @@ FLOORS = {
     "settings": 0,
     "products": 1,
     "progress": 0,
+    "threads": 0,
     "randomness": 1,
     "initializers": 1,
     "schedules": 1,
@@ -140,7 +141,7 @@ def test_the_training_path_is_read_in_an_hour():
 
 
 def test_the_door_is_light():
-    heavy = "sklearn", "pandas", "matplotlib", "scipy.special", "scipy", "rich", "typer", "joblib"
+    heavy = "sklearn", "pandas", "matplotlib", "scipy.special", "scipy", "rich", "typer", "joblib", "threadpoolctl"
     code = f"import sys, minnet; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
