@@ -189,7 +189,7 @@ def process(rounds: int) -> list[dict[str, Any]]:
         ratio, score = medians["minnet"] / seconds, found[name][0][1]
         print(f"  {name:16}{seconds:6.2f} s   minnet / it {ratio:.3f}   test accuracy {score:.1%}")
     print()
-    return [{"peer": name, "seconds": seconds} for name, seconds in medians.items()]
+    return [{"peer": name, "seconds": s, "score": found[name][0][1]} for name, s in medians.items()]
 
 
 def _spin() -> None:

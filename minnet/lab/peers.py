@@ -1,7 +1,8 @@
 """The same training by minnet and by what a user would pick instead: one function a peer, as its manual writes it.
 
-Each takes a Work and returns a function of the number of epochs, which trains that long: softmax cross-entropy, SGD
-with momentum 0.9, batches in a new random order each epoch, float32. A peer is not imported before it is asked for.
+Each takes a Work and returns a function of the number of epochs, which trains that long and returns what it trained:
+softmax cross-entropy, SGD with momentum 0.9, batches in a new random order each epoch, float32. A peer is not imported
+before it is asked for.
 """
 
 from collections.abc import Callable
@@ -84,7 +85,7 @@ def pytorch(work: Work) -> Fit:
     bend = {"tanh": nn.Tanh, "relu": nn.ReLU}[work.activation]
     x, y = map(torch.tensor, work.data())
 
-    def fit(epochs: int) -> None:
+    def fit(epochs: int) -> Any:
         layers = [layer for a, b in pairwise(work.sizes) for layer in (nn.Linear(a, b), bend())]
         network = nn.Sequential(*layers[:-1])
         sgd, loss = torch.optim.SGD(network.parameters(), lr=RATE, momentum=MOMENTUM), nn.CrossEntropyLoss()
@@ -95,6 +96,7 @@ def pytorch(work: Work) -> Fit:
                 sgd.zero_grad()
                 loss(network(xs[start : start + work.batch]), ys[start : start + work.batch]).backward()
                 sgd.step()
+        return [(layer.weight.T, layer.bias) for layer in network if isinstance(layer, nn.Linear)]
 
     return fit
 
@@ -116,7 +118,7 @@ def pytorch_vmap(work: Work) -> Fit:
 
     gradient = vmap(grad(loss))
 
-    def fit(epochs: int) -> None:
+    def fit(epochs: int) -> Any:
         params = [(torch.tensor(W), torch.tensor(b)) for W, b in work.weights()]
         flat = [part for layer in params for part in layer]
         velocity = [torch.zeros_like(part) for part in flat]
@@ -129,6 +131,7 @@ def pytorch_vmap(work: Work) -> Fit:
                 torch._foreach_mul_(velocity, MOMENTUM)
                 torch._foreach_add_(velocity, found)
                 torch._foreach_add_(flat, velocity, alpha=-RATE)
+        return params
 
     return fit
 
@@ -141,7 +144,7 @@ def pytorch_batched(work: Work) -> Fit:
     bend = {"tanh": torch.tanh, "relu": torch.relu}[work.activation]
     x, y = map(torch.tensor, work.data())
 
-    def fit(epochs: int) -> None:
+    def fit(epochs: int) -> Any:
         params = [(torch.tensor(W, requires_grad=True), torch.tensor(b, requires_grad=True)) for W, b in work.weights()]
         sgd = torch.optim.SGD([part for layer in params for part in layer], lr=RATE, momentum=MOMENTUM)
         for _ in range(epochs):
@@ -157,6 +160,7 @@ def pytorch_batched(work: Work) -> Fit:
                 # the sum over replicas of each one's mean: their gradients do not mix
                 (F.cross_entropy(out.flatten(0, 1), ys[:, batch].flatten(), reduction="sum") / work.batch).backward()
                 sgd.step()
+        return params
 
     return fit
 
@@ -197,14 +201,14 @@ def jax_step(work: Work) -> Fit:
 
     step, shuffle = jax.jit(one, donate_argnums=(0, 1)), jax.jit(lambda key: _shuffled(key, x, y))
 
-    def fit(epochs: int) -> None:
+    def fit(epochs: int) -> Any:
         params = jax.tree.map(jnp.asarray, work.weights())
         velocity = jax.tree.map(jnp.zeros_like, params)
         for key in jax.random.split(jax.random.key(0), epochs):
             xs, ys = shuffle(key)
             for i in range(0, work.n, work.batch):
                 params, velocity = step(params, velocity, xs, ys, i)
-        jax.block_until_ready(params)
+        return jax.block_until_ready(params)
 
     return fit
 
@@ -231,14 +235,14 @@ def jax_scan(work: Work) -> Fit:
 
     run = jax.jit(epoch if work.replicas is None else jax.vmap(epoch), donate_argnums=(0, 1))
 
-    def fit(epochs: int) -> None:
+    def fit(epochs: int) -> Any:
         params = jax.tree.map(jnp.asarray, work.weights())
         velocity = jax.tree.map(jnp.zeros_like, params)
         for key in jax.random.split(jax.random.key(0), epochs):
             params, velocity = run(
                 params, velocity, key if work.replicas is None else jax.random.split(key, work.replicas)
             )
-        jax.block_until_ready(params)
+        return jax.block_until_ready(params)
 
     return fit
 
@@ -265,9 +269,9 @@ def jax_replicas(x: Array, y: Array, rates: Array, *, sizes: tuple[int, ...], ac
 
     run = jax.jit(jax.vmap(all_epochs))
 
-    def fit(epochs: int) -> None:
+    def fit(epochs: int) -> Any:
         keys = jax.random.split(jax.random.key(0), (k, epochs))
-        jax.block_until_ready(run(work.weights(), keys, x, y, rates))
+        return jax.block_until_ready(run(work.weights(), keys, x, y, rates))[0]
 
     return fit
 
