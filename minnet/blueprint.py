@@ -60,14 +60,14 @@ def described(settings: Any, name: str) -> Any:
     That `rebuilt` makes an equal one of it is tried out here.
     """
     classes: set[type] = set()
-    value = _described(settings, name, "", classes)
+    value = _described(settings, name, None, classes)
     custom = classes - {known.make for known in _minnets_own().values()}
     again = rebuilt(value, type(settings), name, known_classes(custom))
     require(again == settings, f"{name}: {short(settings)} comes back from a file as {short(again)}")
     return value
 
 
-def _described(value: Any, where: str, owner: str, classes: set[type]) -> Any:
+def _described(value: Any, where: str, owner: Any, classes: set[type]) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     if type(value) in (bool, int, str, NoneType):
@@ -76,12 +76,12 @@ def _described(value: Any, where: str, owner: str, classes: set[type]) -> Any:
         return value if math.isfinite(value) else {"float": repr(value)}
     if type(value) is tuple:
         return [_described(one, f"{where}[{i}]", owner, classes) for i, one in enumerate(value)]
-    fits = is_dataclass(value) and not isinstance(value, type)
-    hint = "; make it a frozen dataclass with __call__" if callable(value) else ""
-    require(fits, f"{where}{owner}: {short(value)} cannot be written to a file{hint}")
+    if not is_dataclass(value) or isinstance(value, type):
+        whose = "" if owner is None else f", of {short(owner)}"
+        hint = "; make it a frozen dataclass with __call__" if callable(value) else ""
+        raise ValueError(f"{where}{whose}: {short(value)} cannot be written to a file{hint}")
     classes.add(type(value))
-    owner = f", of {short(value)}"
-    parts = {f.name: _described(getattr(value, f.name), f"{where}.{f.name}", owner, classes) for f in fields(value)}
+    parts = {f.name: _described(getattr(value, f.name), f"{where}.{f.name}", value, classes) for f in fields(value)}
     return {"class": type(value).__name__, **parts}
 
 

@@ -1,6 +1,7 @@
 """Files are written beside and renamed into place, so that whoever looks finds the old one or the new one, whole."""
 
 import os
+import threading
 from pathlib import Path
 
 
@@ -9,9 +10,10 @@ def replace_file(path: Path, content: bytes) -> None:
 
     Raises OSError; then nothing is left lying beside.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    beside = path.with_name(f".{path.name}.{threading.get_native_id()}.part")
+    beside.unlink(missing_ok=True)  # of a thread of this number that was killed
     try:
-        with beside.open("wb") as file:
+        with beside.open("xb") as file:  # follows no link that somebody put there
             file.write(content)
             file.flush()
             os.fsync(file.fileno())  # the content reaches the disk before the name does

@@ -184,6 +184,9 @@ def _settings_digest(settings: Mapping[str, Any]) -> str:
 
 
 def short(value: Any) -> str:
-    """For an error message: whatever a stranger wrote, in one line."""
-    text = repr(value)
+    """For an error message: whatever it is, in one line."""
+    try:
+        text = repr(value)
+    except Exception:  # of a class of one's own that cannot print itself
+        text = f"<{type(value).__name__}>"
     return text if len(text) <= 80 else f"{text[:77]}..."
