@@ -3,9 +3,9 @@
 import json
 import os
 import resource
+import shutil
 import subprocess
-import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 
@@ -174,7 +174,12 @@ Impostor = dataclass(frozen=True, repr=False)(type("Tanh", (ReLU,), {}))
             {},
             r"network.layers\[1\].layers\[0\].f, of Elementwise\(<lambda>\): .*; make it a frozen dataclass",
         ),
-        (Network(Dense(2, 3, lambda rng, shape: np.zeros(shape))), np.zeros(9), {}, r"layers\[0\].weight_init, of Dens"),
+        (
+            Network(Dense(2, 3, lambda rng, shape: np.zeros(shape))),
+            np.zeros(9),
+            {},
+            r"layers\[0\].weight_init, of Dens",
+        ),
     ],
 )
 def test_what_cannot_be_written_is_refused_by_name(network, theta, metadata, message, tmp_path):
@@ -203,13 +208,12 @@ def fit(path, network=NET, epochs=4, **settings):
 @contextmanager
 def full_disk(folder):
     """A disk of 16 KB that is full: a small tmpfs where mounting is allowed, else a limit on the size of files."""
-    mounted = not subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=16k", "none", folder], capture_output=True, check=False
-    ).returncode
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16k", "none", folder]
+    mounted = shutil.which("mount") and subprocess.run(mount, capture_output=True, check=False).returncode == 0
 
     def fill():
         if mounted:
-            with pytest.raises(OSError, match="No space left"), open(folder / "filling", "wb", 0) as file:
+            with suppress(OSError), open(folder / "filling", "wb", 0) as file:
                 while True:
                     file.write(bytes(512))
         else:
