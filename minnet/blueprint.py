@@ -30,7 +30,8 @@ def _minnets_own() -> dict[str, _Class]:
     import minnet
 
     found = ((name, getattr(minnet, name)) for name in minnet.__all__)
-    return {name: _class(one) for name, one in found if isinstance(one, type) and issubclass(one, Settings)}
+    settings = ((name, one) for name, one in found if isinstance(one, type) and issubclass(one, Settings))
+    return {name: _class(one) for name, one in settings if is_dataclass(one) and not inspect.isabstract(one)}
 
 
 def _class(one: type) -> _Class:

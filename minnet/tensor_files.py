@@ -26,8 +26,8 @@ DTYPES = {
     "F16": "<f2", "F32": "<f4", "F64": "<f8", "I8": "|i1", "I16": "<i2", "I32": "<i4", "I64": "<i8",
     "U8": "|u1", "U16": "<u2", "U32": "<u4", "U64": "<u8",
 }  # fmt: skip
-HEADER_LIMIT = 16 * 2**20  # bytes
-PART_LIMIT = 200_000  # entries of lists and objects: bounds what parsing takes, about 100 bytes each
+HEADER_LIMIT = 2**20  # bytes: some thousands of layers
+PART_LIMIT = 100_000  # entries of lists and objects: together they bound what parsing a header takes
 
 
 class CheckpointError(ValueError):
@@ -89,6 +89,7 @@ class TensorFile:
         require(len(text) == self.start - 8, "it became shorter while it was read")
         _check_header(text)
         header = _json(text.decode())
+        del text
         require(isinstance(header, dict), "its header is no JSON object")
         metadata = header.pop("__metadata__", {})
         self.file, self.table, self._places = file, *_table(header, size - self.start)
