@@ -227,14 +227,18 @@ def kill_again_and_again(path, moments, rng):
     span = time.perf_counter() - started
     path.unlink()
     code = f"import pathlib, test_resuming; test_resuming.until_killed(pathlib.Path({str(path)!r}))"
-    met = {"after epochs": [], "while writing": 0, "at the end": 0}
-    for moment in range(moments):
+    met = {"after epochs": [], "while writing": 0, "too late": 0}
+    while len(met["after epochs"]) < moments:
         child = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parent, stdout=subprocess.PIPE)
         assert child.stdout.readline() == b"going\n"
         time.sleep(rng.uniform(0, span))
         child.kill()
-        met["at the end"] += child.wait() == 0
+        ended = child.wait() == 0
         child.stdout.close()
+        if ended:
+            met["too late"] += 1
+            path.unlink()
+            continue
         met["while writing"] += any(path.parent.glob(".it.*.part"))
         if not path.exists():
             met["after epochs"].append(0)  # the first epoch was not done: there is nothing to go on from
@@ -245,7 +249,7 @@ def kill_again_and_again(path, moments, rng):
         with reading(copy) as file:
             met["after epochs"].append(file.settings["run"]["done"])
         assert_same(resume(copy, X, Y, validation=VALIDATION), whole)
-        if moment % 2:
+        if len(met["after epochs"]) % 2:
             path.unlink()
     assert not any(path.parent.glob(".copy.*"))
     return met
