@@ -344,7 +344,10 @@ def outcome(path, blob, honest_blob, theta, signed_anew):
         assert len(message) < 1000
         return "refused"
     same = saved.network == NETWORK and saved.theta.tobytes() == theta.tobytes()
-    assert same or (signed_anew and says(saved, blob))
+    if not signed_anew:
+        assert same
+        assert saved.metadata in ({"classes": ["yes", "no"]}, {})
+    assert same or says(saved, blob)
     return "loaded as it was" if same else "loaded as it says"
 
 
@@ -448,6 +451,8 @@ def header_text(header, settings):
         ),
         (with_text(lambda text: text.replace('"n_in": 2', '"n_in": 9, "n_in": 2', 1)), "a name stands twice"),
         (with_text(lambda text: text), None),
+        (lambda h, s, d: with_header(header_text(h, s | {"metadata": {}}), d), "its settings are damaged"),
+        (lambda h, s, d: with_header(header_text(h, s), d[:-1] + b"?"), "tensor '.*' is damaged"),
         (with_layer(nested(300)), "settings nested more than 64 deep"),
         (with_layer(nested(50)), "has no tensors"),
         (with_layer({"class": "Dense", "n_in": 2**60, "n_out": 2**60}), r"tensor '0.weight' should be float32"),
