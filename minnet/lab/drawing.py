@@ -1,7 +1,6 @@
 """How figures become files and parts of a page: inline SVG whose colours follow the reader's light or dark scheme."""
 
 import io
-import os
 import re
 import warnings
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
 import minnet.lab.plots as plots
+from minnet.files import replace_file
 
 INK = "#1b1f24"
 # What a drawn colour is called in the page's style sheet, which has one value for light and one for dark.
@@ -54,12 +54,10 @@ def page_templates() -> Environment:
 
 
 def write_files(contents: Mapping[Path, bytes]) -> None:
-    """Write each file beside its place and rename it into it, so that nobody reads half of one."""
+    """Write each file, and its folder if it is not there yet."""
     for file, content in contents.items():
         file.parent.mkdir(parents=True, exist_ok=True)
-        draft = file.with_name(f".{file.name}.{os.getpid()}")
-        draft.write_bytes(content)
-        draft.replace(file)
+        replace_file(file, content)
 
 
 def saved(figure: Figure, kind: str) -> bytes:
