@@ -47,6 +47,12 @@ FLOORS = {
     "stopping": 5,
     "training": 6,
     "full_batch": 6,
+    "exports.parts": 6,
+    "exports.numpy_code": 7,
+    "exports.torch_code": 7,
+    "exports.sklearn_code": 7,
+    "exports.onnx_model": 7,
+    "exports.programs": 8,
     "checks.findings": 4,
     "checks.gradients": 4,
     "checks.layers": 5,
@@ -136,7 +142,18 @@ def test_the_training_path_is_read_in_an_hour():
 
 
 def test_the_door_is_light():
-    heavy = "sklearn", "pandas", "matplotlib", "scipy.special", "scipy", "rich", "typer", "joblib"
+    heavy = (
+        "sklearn",
+        "pandas",
+        "matplotlib",
+        "scipy.special",
+        "scipy",
+        "rich",
+        "typer",
+        "joblib",
+        "safetensors",
+        "onnx",
+    )
     code = f"import sys, minnet; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
