@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from minnet.activations import Activation
-from minnet.equivalents import equivalents
 from minnet.findings import (
     GRID,
     breakpoints,
@@ -147,6 +146,8 @@ def _saturated(ends: tuple[float, float]) -> str:
 
 def datasheet(activation: Activation) -> Datasheet:
     """Compute the datasheet of an activation; takes about a second."""
+    from minnet.equivalents import equivalents  # which loads what nothing else needs
+
     sheet = _shape(activation)
     found = equivalents(activation, sheet, _shape)
     values = {field.name: getattr(sheet, field.name) for field in fields(sheet)}
