@@ -21,10 +21,11 @@ from minnet.findings import (
     saturation,
     zeros,
 )
+from minnet.shown import Rows, Shown
 
 
-@dataclass(frozen=True)
-class Datasheet:
+@dataclass(frozen=True, repr=False)
+class Datasheet(Shown):
     """What `datasheet` found. Limits and ends that do not exist are NaN; intervals are pairs."""
 
     activation: Activation
@@ -56,7 +57,7 @@ class Datasheet:
         """n_out Var(W) that keeps the gradient's variance: 1 / E[f′²]."""
         return float(np.divide(1.0, self.slope_moment)) if self.slope_moment else np.inf
 
-    def __str__(self) -> str:
+    def shown(self) -> tuple[str, Rows]:
         low, high = self.range
         ends = ("[" if self.attained[0] else "(") + f"{low:.6g}, {high:.6g}" + ("]" if self.attained[1] else ")")
         lines = {
@@ -76,8 +77,7 @@ class Datasheet:
             "already known as": "; ".join(self.equals) or "nothing of the catalogue",
             "pickles": "yes" if self.pickles else "no (a lambda does not; a function defined in a module does)",
         }
-        width = max(map(len, lines))
-        return "\n".join([repr(self.activation), *(f"  {name:{width}}  {text}" for name, text in lines.items())])
+        return repr(self.activation), list(lines.items())
 
     def plot(self, ax: Any = None) -> Any:
         """Curve, derivative, and where unit normal inputs fall; kinks and jumps are marked. Returns the Axes.
