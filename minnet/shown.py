@@ -40,9 +40,8 @@ def as_html(title: str, rows: Iterable[Sequence[str]] = (), *, header: Sequence[
     head = f"<thead>{_row(header, 'th')}</thead>" if header else ""
     parts = [f'<div style="margin: 0.4em 0; font-weight: bold">{escape(title)}</div>']
     if lines:
-        parts.append(
-            f'<table style="margin: 0; font-size: inherit; color: inherit">{head}<tbody>{"".join(lines)}</tbody></table>'
-        )
+        inherit = "margin: 0; font-size: inherit; color: inherit"  # in some pages a table would not
+        parts.append(f'<table style="{inherit}">{head}<tbody>{"".join(lines)}</tbody></table>')
     if note:
         parts.append(f'<div style="margin: 0.4em 0; max-width: 50em">{escape(note)}</div>')
     return f"<div>{''.join(parts)}</div>"
