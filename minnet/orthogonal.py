@@ -9,7 +9,12 @@ from minnet.settings import Array, Settings
 
 @dataclass(frozen=True, repr=False)
 class Orthogonal(Settings):
-    """Orthonormal rows or columns, whichever are fewer, times `gain` (Saxe, McClelland & Ganguli 2014)."""
+    """Orthonormal rows or columns, whichever are fewer, times `gain` (Saxe, McClelland & Ganguli 2014).
+
+    >>> W = Orthogonal()(np.random.default_rng(0), (3, 2))
+    >>> np.allclose(W.T @ W, np.eye(2))
+    True
+    """
 
     gain: float = 1.0
 

@@ -12,7 +12,11 @@ from minnet.shown import Rows, Shown, training_rows
 
 
 class Stop(NamedTuple):
-    """Why a replica stopped, after how many whole epochs, and in words."""
+    """Why a replica stopped, after how many whole epochs, and in words.
+
+    >>> Stop("finished", 100, "all epochs").epoch
+    100
+    """
 
     reason: str  # "finished", "diverged", "interrupted", "early stopping", or the name of a callback
     epoch: int
@@ -26,6 +30,12 @@ class Run(Shown):
     `history` maps a name to an array (epochs,) or (epochs, K): "loss" (the mean over each epoch's batches, before each
     update), and with validation data "validation_loss" and "validation_metric" (accuracy, or R²). NaN: not recorded.
     `best_epoch` is there after early stopping: theta is that of the end of this epoch, counted from 1.
+
+    >>> from minnet import SGD, Dense, mse, train
+    >>> x = np.linspace(-1, 1, 32)[:, None]
+    >>> run = train(Network(Dense(1, 1)), mse, SGD(0.1), x, 2 * x, epochs=50, batch_size=8, seed=[0, 1, 2])
+    >>> run.theta.shape, run.history["loss"].shape, run.diverged
+    ((3, 2), (50, 3), array([False, False, False]))
     """
 
     network: Network
@@ -50,7 +60,15 @@ class Run(Shown):
 
 
 class DivergenceError(ArithmeticError):
-    """A single network's training met a number that is not finite. `run` keeps the last finite theta."""
+    """A single network's training met a number that is not finite. `run` keeps the last finite theta.
+
+    >>> from minnet import SGD, Dense, mse, train
+    >>> try:
+    ...     train(Network(Dense(1, 1)), mse, SGD(1e30), np.ones((4, 1)), np.ones((4, 1)), epochs=9, batch_size=4, seed=0)
+    ... except DivergenceError as error:
+    ...     print(error.run.stops[0].reason)
+    diverged
+    """
 
     def __init__(self, message: str, run: Run):
         super().__init__(message)

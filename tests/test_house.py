@@ -3,11 +3,16 @@
 import ast
 import subprocess
 import sys
+from doctest import DocTestParser
+from importlib import import_module
 from pathlib import Path
+from types import FunctionType
 
 import pytest
 
 import minnet
+import minnet.checks
+import minnet.exports
 
 PACKAGE = Path(minnet.__file__).parent
 # Each module may import those on lower floors only. A module that is missing here has no place in the house yet.
@@ -161,10 +166,41 @@ def test_the_door_is_light():
     assert "numpy.random" not in loaded
 
 
-def test_every_public_name_is_documented_and_there():
-    for name in minnet.__all__:
-        value = getattr(minnet, name)
-        assert value.__doc__, name
+# What people call besides minnet.__all__, minnet.checks and minnet.exports.
+CALLED = {
+    "minnet.lab.compare": ("compare",),
+    "minnet.lab.conditions": ("activation", "mlp"),
+    "minnet.lab.datasets": ("dataset",),
+    "minnet.lab.statistics": ("all_pairs", "holm", "mean_interval", "paired_p", "superiority"),
+    "minnet.lab.tables": ("read_table",),
+    "minnet.shown": ("as_html",),
+}
+# Examples too long for a docstring, or that several names share; they run where they stand.
+README = (Path(__file__).parents[1] / "README.md").read_text()
+ELSEWHERE = {
+    "compare": README,
+    "differentiate": minnet.checks.__doc__,
+    "gradient_error": minnet.checks.__doc__,
+    "train": README,
+}
+PUBLIC = [
+    *((module, name) for module in (minnet, minnet.checks, minnet.exports) for name in module.__all__),
+    *((import_module(module), name) for module, names in CALLED.items() for name in names),
+]
+
+
+@pytest.mark.parametrize(("module", "name"), PUBLIC, ids=lambda part: getattr(part, "__name__", part))
+def test_every_public_name_has_a_docstring_with_an_example(module, name):
+    value = getattr(module, name)
+    if not isinstance(value, type | FunctionType):  # a ready-made loss or initializer is documented with its class
+        value = type(value)
+    if value is tuple:  # the catalogue: each of its members is tried
+        return
+    assert value.__doc__
+    if name in ELSEWHERE:
+        assert any(f"{name}(" in example.source for example in DocTestParser().get_examples(ELSEWHERE[name]))
+    else:
+        assert ">>> " in value.__doc__, f"{name} has no example"
 
 
 def test_code_lines_counts_code_only(tmp_path):

@@ -112,10 +112,15 @@ def to_onnx(network: Network, theta: npt.ArrayLike, path: str | os.PathLike[str]
 
     With a `path` it is also written there. Needs the package onnx: the extra `onnx`. float64 parameters are rounded to
     float32, as engines lack many operators in float64. Raises ValueError for a layer that has no counterpart in ONNX,
-    and for replicas: pick theta[k].
+    and for replicas: pick theta[k]. Elsewhere the file then runs without minnet:
 
-        to_onnx(run.network, run.theta, "net.onnx")
         onnxruntime.InferenceSession("net.onnx").run(None, {"x": x.astype("float32")})
+
+    >>> from minnet import Elementwise
+    >>> to_onnx(Network(Elementwise(np.cbrt)), np.zeros(0))
+    Traceback (most recent call last):
+        ...
+    ValueError: Elementwise(cbrt) cannot be exported, ONNX has no counterpart
     """
     it = checked(network, theta, "ONNX", {*RULES, Residual})
     try:
