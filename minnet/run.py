@@ -63,8 +63,9 @@ class DivergenceError(ArithmeticError):
     """A single network's training met a number that is not finite. `run` keeps the last finite theta.
 
     >>> from minnet import SGD, Dense, mse, train
+    >>> x = np.ones((4, 1))
     >>> try:
-    ...     train(Network(Dense(1, 1)), mse, SGD(1e30), np.ones((4, 1)), np.ones((4, 1)), epochs=9, batch_size=4, seed=0)
+    ...     train(Network(Dense(1, 1)), mse, SGD(1e30), x, x, epochs=9, batch_size=4, seed=0)
     ... except DivergenceError as error:
     ...     print(error.run.stops[0].reason)
     diverged
