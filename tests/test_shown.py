@@ -6,13 +6,14 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
-from test_report import NASTY
 
 import minnet as mn
 from minnet import Dense, Network, Tanh
 from minnet.lab.comparison import Comparison
 from minnet.lab.datasets import dataset
 from minnet.shown import as_html
+
+NASTY = "<script>alert('$x$ & \"y\"')</script>"
 
 
 def run():
