@@ -61,6 +61,7 @@ FLOORS = {
     "training": 6,
     "resuming": 7,
     "full_batch": 6,
+    "later": 8,
     "exports.parts": 6,
     "exports.numpy_code": 7,
     "exports.torch_code": 7,
@@ -161,9 +162,20 @@ def test_the_door_is_light():
     code = "import sys, numpy; there = {*sys.modules}; import minnet; print(*({*sys.modules} - there))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = done.stdout.split()
-    assert "minnet.training" in loaded
+    assert "minnet.network" in loaded
     assert not {name.partition(".")[0] for name in loaded} & heavy
     assert "numpy.random" not in loaded
+
+
+def test_every_name_is_there_however_it_is_asked_for():
+    """Those of minnet.later too: by dir, by attribute, by star, beside a module of the same name, and no other."""
+    code = (
+        "import minnet, minnet.datasheet, minnet.orthogonal\nassert {*minnet.__all__} <= {*dir(minnet)}\n"
+        "from minnet import train, datasheet\nassert minnet.train is train and callable(datasheet)\n"
+        "from minnet import *\nassert {*minnet.__all__} <= {*globals()} and not hasattr(minnet, 'nothing')\n"
+        "assert not [name for name in minnet.__all__ if type(globals()[name]) is type(minnet)]"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 # What people call besides minnet.__all__, minnet.checks and minnet.exports.
