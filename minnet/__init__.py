@@ -1,4 +1,8 @@
 """minnet: a from-scratch neural-network trainer on NumPy, and the laboratory around it."""
+# ruff: noqa: F403, F405  (the names of minnet.later)
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from minnet.activations import (
     Activation,
@@ -13,12 +17,8 @@ from minnet.activations import (
 )
 from minnet.adaptive import AdaGrad, Adam, AdamW, Clipped, RMSProp
 from minnet.catalogue import CATALOGUE, Gaussian, HardSigmoid, HardSwish, HardTanh, ReLU6, Sine, Snake, Step
-from minnet.checkpoints import Saved, load, save
 from minnet.datasheet import Datasheet, datasheet
 from minnet.dropout import Dropout
-from minnet.elementwise import Elementwise
-from minnet.full_batch import lbfgs
-from minnet.gains import Following, tanh_equivalent
 from minnet.initializers import (
     Constant,
     VarianceScaling,
@@ -40,17 +40,6 @@ from minnet.losses import (
     mse,
     softmax_cross_entropy,
 )
-from minnet.more_losses import (
-    BinaryCrossEntropy,
-    Hinge,
-    Huber,
-    MeanAbsoluteError,
-    Poisson,
-    binary_cross_entropy,
-    hinge,
-    mae,
-    poisson,
-)
 from minnet.network import Network
 from minnet.normalization import BatchNorm, LayerNorm
 from minnet.optimizers import SGD, Optimizer
@@ -58,13 +47,12 @@ from minnet.orthogonal import Orthogonal, orthogonal
 from minnet.penalties import Penalty
 from minnet.randomness import Streams
 from minnet.rectifiers import CELU, ELU, GELU, SELU, Mish, SiLU
-from minnet.resuming import resume
 from minnet.run import DivergenceError, Run, Stop
 from minnet.schedules import CosineDecay, ExponentialDecay, OneCycle, ReduceOnPlateau, Schedule, StepDecay, WarmUp
 from minnet.softmax import LogSoftmax, Softmax
-from minnet.stopping import EarlyStopping
-from minnet.tensor_files import CheckpointError
-from minnet.training import train
+
+if TYPE_CHECKING:
+    from minnet.later import *
 
 __version__ = "0.1.0"
 __all__ = [
@@ -80,3 +68,15 @@ __all__ = [
     "he_normal", "he_uniform", "hinge", "lbfgs", "lecun_normal", "lecun_uniform", "load", "mae", "mse", "ones",
     "orthogonal", "poisson", "resume", "save", "softmax_cross_entropy", "tanh_equivalent", "train", "zeros",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """The names of minnet.later, which is loaded when the first of them is asked for."""
+    if name not in __all__:
+        raise AttributeError(f"module 'minnet' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module("minnet.later"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

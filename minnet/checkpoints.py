@@ -20,7 +20,11 @@ from minnet.tensor_files import StrPath, TensorFile, reading, refusing, short, w
 
 @dataclass(frozen=True, eq=False)
 class Saved:
-    """What a file held: the network, theta (P,) or (K, P), and the metadata given to `save`."""
+    """What a file held: the network, theta (P,) or (K, P), and the metadata given to `save`.
+
+    >>> Saved(Network(), np.zeros(0), {"classes": ["no", "yes"]}).metadata
+    {'classes': ['no', 'yes']}
+    """
 
     network: Network
     theta: Array
@@ -36,6 +40,15 @@ def save(path: StrPath, network: Network, theta: Array, *, metadata: Mapping[str
 
     Raises CheckpointError for what cannot be written: theta that is not finite or not the network's, an activation
     or initializer made of a function (its layer is named), and for a disk that is full or may not be written to.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from minnet import Dense
+    >>> network = Network(Dense(2, 1))
+    >>> with TemporaryDirectory() as folder:
+    ...     save(f"{folder}/net.safetensors", network, network.init_theta(seed=0))
+    ...     saved = load(f"{folder}/net.safetensors")
+    >>> saved.network, saved.theta.shape
+    (Network(Dense(2, 1)), (3,))
     """
     theta = np.asarray(theta)
     with refusing(path):
@@ -59,6 +72,13 @@ def load(path: StrPath, *, custom: Iterable[type] = ()) -> Saved:
     been stopped there: with early stopping that of the best epoch so far, else the last.
 
     Raises CheckpointError for a file that is damaged, cut off, of a later format, or not a checkpoint at all.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     save(f"{folder}/net.safetensors", Network(), np.zeros(0), metadata={"classes": ["no", "yes"]})
+    ...     saved = load(f"{folder}/net.safetensors")
+    >>> saved.metadata["classes"]
+    ['no', 'yes']
     """
     known = known_classes(custom)
     with reading(path) as file:

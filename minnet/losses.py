@@ -14,7 +14,12 @@ from minnet.settings import Array, Settings, require_finite
 
 
 class Loss(Settings, ABC):
-    """The contract. A loss of your own is a frozen dataclass with `each` (and `encode` if its targets are special)."""
+    """The contract. A loss of your own is a frozen dataclass with `each` (and `encode` if its targets are special).
+
+    >>> mse(np.array([[1.0], [3.0]]), np.array([[0.0], [1.0]]))  # L and dL/dy
+    (np.float64(2.5), array([[1.],
+           [2.]]))
+    """
 
     @abstractmethod
     def each(self, y: Array, target: Array) -> tuple[Array, Array]:
@@ -63,7 +68,12 @@ def real_target(loss: Loss, target: npt.ArrayLike, n_out: int, dtype: npt.DTypeL
 
 @dataclass(frozen=True, repr=False)
 class MeanSquaredError(Loss):
-    """L = mean (y - t)², over batch and outputs."""
+    """L = mean (y - t)², over batch and outputs.
+
+    >>> loss, dy = MeanSquaredError()(np.array([[1.0], [3.0]]), np.array([[0.0], [1.0]]))
+    >>> float(loss)
+    2.5
+    """
 
     def each(self, y: Array, target: Array) -> tuple[Array, Array]:
         """(y - t)² averaged over the outputs, and 2 (y - t) / n_out."""
@@ -77,6 +87,10 @@ class SoftmaxCrossEntropy(Loss):
     """L = mean -log softmax(y)[label], for logits y (..., batch, n_classes) and integer labels (..., batch).
 
     Class probabilities (..., batch, n_classes) are taken too, as PyTorch's CrossEntropyLoss does.
+
+    >>> loss, dy = SoftmaxCrossEntropy()(np.zeros((2, 4)), np.array([0, 3]))
+    >>> print(round(float(loss), 4), dy[0])  # log 4, and softmax minus one-hot, over the batch
+    1.3863 [-0.375  0.125  0.125  0.125]
     """
 
     def encode(self, target: npt.ArrayLike, n_out: int, dtype: npt.DTypeLike) -> Array:

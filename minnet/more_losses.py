@@ -12,7 +12,12 @@ from minnet.settings import Array, require
 
 @dataclass(frozen=True, repr=False)
 class BinaryCrossEntropy(Loss):
-    """L = mean -[t log σ(y) + (1 - t) log(1 - σ(y))], for logits y and targets in [0, 1], both (..., batch, n_out)."""
+    """L = mean -[t log σ(y) + (1 - t) log(1 - σ(y))], for logits y and targets in [0, 1], both (..., batch, n_out).
+
+    >>> loss, dy = BinaryCrossEntropy()(np.zeros((2, 1)), np.array([[0.0], [1.0]]))
+    >>> print(round(float(loss), 4), dy.ravel())
+    0.6931 [ 0.25 -0.25]
+    """
 
     def encode(self, target: npt.ArrayLike, n_out: int, dtype: npt.DTypeLike) -> Array:
         """As any real target, and between 0 and 1."""
@@ -36,7 +41,11 @@ class BinaryCrossEntropy(Loss):
 
 @dataclass(frozen=True, repr=False)
 class MeanAbsoluteError(Loss):
-    """L = mean |y - t|, over batch and outputs; the slope at y = t is taken as 0, as PyTorch does."""
+    """L = mean |y - t|, over batch and outputs; the slope at y = t is taken as 0, as PyTorch does.
+
+    >>> print(MeanAbsoluteError()(np.array([[1.0], [3.0]]), np.array([[0.0], [1.0]]))[0])
+    1.5
+    """
 
     def each(self, y: Array, target: Array) -> tuple[Array, Array]:
         error, n_out = y - target, y.shape[-1]
@@ -45,7 +54,11 @@ class MeanAbsoluteError(Loss):
 
 @dataclass(frozen=True, repr=False)
 class Huber(Loss):
-    """L = mean of e² / 2 where |e| <= δ, else δ (|e| - δ / 2), e = y - t: no outlier pulls more (Huber 1964)."""
+    """L = mean of e² / 2 where |e| <= δ, else δ (|e| - δ / 2), e = y - t: no outlier pulls more (Huber 1964).
+
+    >>> print(Huber(delta=0.5)(np.array([[1.0], [3.0]]), np.array([[0.0], [1.0]]))[0])
+    0.625
+    """
 
     delta: float = 1.0
 
@@ -60,7 +73,11 @@ class Huber(Loss):
 
 @dataclass(frozen=True, repr=False)
 class Hinge(Loss):
-    """L = mean max(0, 1 - t y), for targets t of -1 and 1, both (..., batch, n_out) (Cortes & Vapnik 1995)."""
+    """L = mean max(0, 1 - t y), for targets t of -1 and 1, both (..., batch, n_out) (Cortes & Vapnik 1995).
+
+    >>> print(Hinge()(np.array([[0.5], [3.0]]), np.array([[-1.0], [1.0]]))[0])
+    0.75
+    """
 
     def encode(self, target: npt.ArrayLike, n_out: int, dtype: npt.DTypeLike) -> Array:
         """As any real target, and -1 or 1."""
@@ -80,7 +97,11 @@ class Hinge(Loss):
 
 @dataclass(frozen=True, repr=False)
 class Poisson(Loss):
-    """L = mean exp(y) - t y, for counts t >= 0 and y the logarithm of their mean (PyTorch's PoissonNLLLoss)."""
+    """L = mean exp(y) - t y, for counts t >= 0 and y the logarithm of their mean (PyTorch's PoissonNLLLoss).
+
+    >>> print(Poisson()(np.array([[0.0], [0.0]]), np.array([[3.0], [1.0]]))[0])
+    1.0
+    """
 
     def encode(self, target: npt.ArrayLike, n_out: int, dtype: npt.DTypeLike) -> Array:
         """As any real target, and not below 0."""

@@ -9,11 +9,16 @@ from minnet.settings import Array, Settings
 
 @dataclass(frozen=True, repr=False)
 class Orthogonal(Settings):
-    """Orthonormal rows or columns, whichever are fewer, times `gain` (Saxe, McClelland & Ganguli 2014)."""
+    """Orthonormal rows or columns, whichever are fewer, times `gain` (Saxe, McClelland & Ganguli 2014).
+
+    >>> W = Orthogonal()(np.random.default_rng(0), (3, 2))
+    >>> np.allclose(W.T @ W, np.eye(2))
+    True
+    """
 
     gain: float = 1.0
 
-    def __call__(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    def __call__(self, rng: "np.random.Generator", shape: tuple[int, ...]) -> Array:
         n_in, n_out = shape[-2:]
         tall = rng.standard_normal((*shape[:-2], max(n_in, n_out), min(n_in, n_out)))
         q, r = np.linalg.qr(tall)

@@ -46,6 +46,16 @@ def resume(
 
     Raises CheckpointError for a file that is damaged or holds no training, and for other data, validation data or
     weights than the training was started on.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from minnet import SGD, Dense, Network, mse
+    >>> x, network = np.linspace(-1, 1, 32)[:, None], Network(Dense(1, 1))
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "run.safetensors")
+    ...     run = train(network, mse, SGD(0.1), x, 2 * x, epochs=3, batch_size=8, seed=0, checkpoint=path)
+    ...     again = resume(path, x, 2 * x)
+    >>> again.stops == run.stops, np.array_equal(again.theta, run.theta)
+    (True, True)
     """
     known = known_classes(custom)
     with reading(path) as file:

@@ -34,6 +34,13 @@ class CheckpointError(ValueError):
     """A file that is refused, or could not be written: the message says which and why.
 
     Where saving failed in the middle of a training, `run` is the Run so far.
+
+    >>> from minnet import load
+    >>> try:
+    ...     load("missing.safetensors")
+    ... except CheckpointError as error:
+    ...     print(error)
+    'missing.safetensors': No such file or directory
     """
 
     run: Any = None

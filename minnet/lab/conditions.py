@@ -39,7 +39,11 @@ class Condition:
 
 
 def activation(name: str) -> Activation | Factory:
-    """A catalogue activation by its class name in any case, with its default settings; or `package.module:NAME`."""
+    """A catalogue activation by its class name in any case, with its default settings; or `package.module:NAME`.
+
+    >>> activation("gelu")
+    GELU()
+    """
     if ":" in name:
         return _activation_or_factory(_load(name), name)
     known = {type(member).__name__.lower(): type(member) for member in CATALOGUE}
@@ -83,7 +87,12 @@ def _named(parts: Mapping[str, Any] | Iterable[Any]) -> dict[str, Any]:
 def mlp(
     act: Activation, n_in: int, hidden: Sequence[int], n_out: int, weight_init: Initializer | None = None
 ) -> Network:
-    """Dense layers of these sizes, each hidden one followed by `act`; started as is recommended for it by default."""
+    """Dense layers of these sizes, each hidden one followed by `act`; started as is recommended for it by default.
+
+    >>> from minnet import Tanh
+    >>> mlp(Tanh(), 2, [16, 16], 3)
+    Network(Dense(2, 16), Tanh(), Dense(16, 16), Tanh(), Dense(16, 3))
+    """
     sizes = [n_in, *hidden]
     init = type(act).weight_init if weight_init is None else weight_init
     layers = [part for a, b in pairwise(sizes) for part in (Dense(a, b, init), act)]
