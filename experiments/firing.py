@@ -77,9 +77,8 @@ def switches(how: Effort) -> Part:
         ax.imshow(np.abs(y)[None] / np.abs(y).max(), extent=(-4, 4, 0, 1), transform=ax.get_xaxis_transform(),
                   aspect="auto", cmap=BULB, vmin=0, vmax=1, zorder=0)  # fmt: skip
         ax.plot(z, y, color=INK, linewidth=1)
-        ax.set_title(
-            repr(act).replace("approximate=", ""), fontsize=7, color=plots.COLOURS[1] if off[repr(act)] else "k"
-        )
+        title = repr(act).replace("approximate=", "") + (" of z/10" if fast else "")
+        ax.set_title(title, fontsize=7, color=plots.COLOURS[1] if off[repr(act)] else INK)
         ax.set(yticks=[0], xticks=[-4, 0, 4], xlim=(-4, 4))
         ax.tick_params(labelsize=7)
     axes[-1].set_axis_off()
@@ -101,9 +100,9 @@ def switches(how: Effort) -> Part:
                 "bulbs",
                 "One unit's output as its input is turned up",
                 "The line is the activation; the yellow is the light of the bulb, |output| as a share of its "
-                "largest for -4 ≤ z ≤ 4, and grey is dark. Orange titles: exactly 0 over a stretch, so the unit can be off "
-                f"({len(switched)} of {len(off)}). A linear unit (Identity) only dims in proportion. No seeds: these "
-                "are the functions.",
+                "largest for -4 ≤ z ≤ 4, and grey is dark. Orange titles: exactly 0 over a stretch, so the unit can be "
+                f"off ({len(switched)} of {len(off)}). A linear unit (Identity) only dims in proportion. No seeds: "
+                "these are the functions.",
                 f"Small multiples of {len(off)} activations over their input. Can be off: {', '.join(switched)}.",
                 figure,
             )
@@ -292,8 +291,8 @@ def silenced(how: Effort) -> Part:
                 "What a unit's silence costs, over how often it fires",
                 f"A point a hidden unit of {len(whole)} trained ReLU networks (2-16-16-2 on moons, fresh seeds, best "
                 "rate): test accuracy lost when its output is set to 0. The correlations are Spearman's, the mean over "
-                f"the networks. Half of the units cost less than {100 * np.median(points):.1f} points, the dearest one of each "
-                f"network {100 * points.max(axis=-1).mean():.0f} on average.",
+                f"the networks. Half of the units cost less than {100 * np.median(points):.1f} points, the dearest one "
+                f"of each network {100 * points.max(axis=-1).mean():.0f} on average.",
                 "Two scatter plots of accuracy lost over firing share, one a layer.",
                 figure,
             )
@@ -358,7 +357,7 @@ def hard_step(how: Effort, activation: mn.Activation | None = None) -> Part:
         f"{moved} of {hidden.stop * len(before)} hidden weights and biases moved by a bit, in {len(seeds)} seeds at "
         f"each of the rates {', '.join(f'{rate:g}' for rate in rates)}; the output layer "
         f"{'did' if learned else 'did not'} learn, from random features: test accuracy "
-        f"{stated(accuracy[best], '.1%')} at the best rate ({rates[best]:g}), the best straight line {MOONS.ceiling:.1%}",
+        f"{stated(accuracy[best], '.1%')} at the best rate ({rates[best]:g}), the best line {MOONS.ceiling:.1%}",
         holds=bool(moved == 0 and learned),
         law=True,
     )
