@@ -69,6 +69,7 @@ FLOORS = {
     "lab.tables": 6,
     "lab.compare": 8,
     "lab.controls": 9,
+    "lab.heads": 9,
     "lab.plots": 9,
     "lab.drawing": 10,
     "lab.pictures": 11,
