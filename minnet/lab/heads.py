@@ -41,11 +41,13 @@ class Head(Settings):
 class Tested:
     """A head at its own best rate on fresh seeds: `outputs` and `probabilities` of the test points are (K, N).
 
+    `diverged` (K,) tells which seeds did; their outputs are NaN, and their probabilities ½, as of who knows nothing.
     `epoch` (E,) and `curve` (E, K): the test accuracy at some epochs. `rates` are all that were tried, `scores` their
     mean validation scores.
     """
 
     rate: float
+    diverged: Array
     outputs: Array
     probabilities: Array
     epoch: Array
@@ -104,7 +106,8 @@ class _Trial:
         worst = self.score(np.full_like(split.y_val, 0.5, float), split.y_val)  # what diverged knows nothing
         return {
             "score": np.where(run.diverged, worst, score),
-            "outputs": outputs.astype(float),
+            "diverged": run.diverged,
+            "outputs": np.where(run.diverged[:, None], np.nan, outputs),
             "epoch": np.array(epochs),
             "curve": np.array(curve),
         }
@@ -147,15 +150,12 @@ def tuned(
         best = {name: -max((means[name, rate], -rate) for rate in tried)[1] for name in heads}  # of a tie the lower
         todo = beyond(tried, best.values())
     tests = work({name: [rate] for name, rate in best.items()}, seeds)
-    return {
-        name: Tested(
-            rate,
-            tests[name, rate]["outputs"],
-            heads[name].probability(tests[name, rate]["outputs"]),
-            tests[name, rate]["epoch"],
-            tests[name, rate]["curve"],
-            tuple(tried),
-            tuple(means[name, one] for one in tried),
-        )
-        for name, rate in best.items()
-    }
+    return {name: _tested(heads[name], best[name], tests[name, best[name]], tried, [means[name, r] for r in tried])
+            for name in heads}  # fmt: skip
+
+
+def _tested(head: Head, rate: float, found: Result, tried: list[float], scores: list[float]) -> Tested:
+    outputs, diverged = found["outputs"], found["diverged"]
+    probabilities = np.where(diverged[:, None], 0.5, head.probability(np.nan_to_num(outputs)))
+    curves = found["epoch"], found["curve"]
+    return Tested(rate, diverged, outputs, probabilities, *curves, tuple(tried), tuple(scores))
