@@ -25,7 +25,7 @@ from minnet.lab.claims import Effort, Full, Out, Part, Quick, Section, present
 from minnet.lab.compare import compare, mlp
 from minnet.lab.datasets import DATASETS
 from minnet.lab.drawing import INK, Picture
-from minnet.lab.heads import Head, Tested, accuracy, tuned
+from minnet.lab.heads import Head, Measured, accuracy, tuned
 from minnet.lab.pictures import WIDTH
 from minnet.lab.probes import walk
 from minnet.lab.statistics import mean_interval, stated
@@ -278,7 +278,7 @@ def loss_and_slope(how: Effort, loss: mn.Loss = mn.binary_cross_entropy) -> Part
     )
 
 
-def passed(one: Tested) -> Array:
+def passed(one: Measured) -> Array:
     """The epoch at which each seed's test accuracy first passed the best straight line; the last one if never: (K,)."""
     above = one.curve > (MOONS.ceiling or 0)
     return np.where(above.any(axis=0), one.epoch[above.argmax(axis=0)], one.epoch[-1]).astype(float)
@@ -295,7 +295,7 @@ def heads() -> dict[str, Head]:
     return found
 
 
-def _loss_figure(found: dict[str, Tested], seeds: int) -> Picture:
+def _loss_figure(found: dict[str, Measured], seeds: int) -> Picture:
     figure = Figure(figsize=(WIDTH, 5.2), layout="constrained")
     top, bottom = figure.subplots(2, 1)
     z = np.linspace(-12, 4, 400)

@@ -20,7 +20,7 @@ from minnet.lab import plots
 from minnet.lab.claims import Effort, Full, Out, Part, Quick, Section, present
 from minnet.lab.datasets import DATASETS
 from minnet.lab.drawing import Picture
-from minnet.lab.heads import Head, Tested, accuracy, brier, log_loss, tuned
+from minnet.lab.heads import Head, Measured, accuracy, brier, log_loss, tuned
 from minnet.lab.pictures import WIDTH
 from minnet.lab.statistics import all_pairs, mean_interval, stated
 from minnet.settings import Array
@@ -167,10 +167,10 @@ def heads() -> dict[str, Head]:
     }
 
 
-TRIED: dict[Effort, dict[str, Tested]] = {}
+TRIED: dict[Effort, dict[str, Measured]] = {}
 
 
-def trained(how: Effort) -> dict[str, Tested]:
+def trained(how: Effort) -> dict[str, Measured]:
     """The three heads, each at the rate of the lowest Brier score on validation data."""
     if how not in TRIED:
         TRIED[how] = tuned(heads(), MOONS, score=_calibrated, seeds=how.pick(4, 16, 60), epochs=how.pick(60, 200, 200))
@@ -198,7 +198,7 @@ def unbounded_head(how: Effort) -> Part:
     )
 
 
-def _outputs_figure(found: dict[str, Tested], outside: float) -> Picture:
+def _outputs_figure(found: dict[str, Measured], outside: float) -> Picture:
     figure = Figure(figsize=(WIDTH, 3.4), layout="constrained")
     bins = np.linspace(-0.6, 1.6, 89)
     for ax, (name, look) in zip(figure.subplots(3, 1, sharex=True), plots.styles(found).items(), strict=True):
@@ -282,7 +282,7 @@ def what_a_head_is_for(how: Effort) -> Part:
     )
 
 
-def _reliability_figure(found: dict[str, Tested], y: Array) -> Picture:
+def _reliability_figure(found: dict[str, Measured], y: Array) -> Picture:
     figure = Figure(figsize=(WIDTH, 3.5), layout="constrained")
     panels = figure.subplots(2, 3, sharex=True, sharey="row", height_ratios=[2, 1])
     for column, (name, look) in enumerate(plots.styles(found).items()):

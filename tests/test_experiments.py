@@ -130,3 +130,17 @@ def test_speed_names_what_it_measured():
     assert done.returncode == 0, done.stderr
     assert "scikit-learn" in done.stdout
     assert "minnet, a share of 2" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", ["firing", "gradient_learning", "output_range"])
+def test_a_claim_is_measured_in_class(script, tmp_path):
+    done = run(script, "--quick", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    found = json.loads((tmp_path / f"{script}.json").read_text())
+    for part in found["parts"]:
+        assert f"({part['letter']}) {part['title']}" in done.stdout
+        assert part["holds"] or not part["law"]
+        for picture in part["pictures"]:
+            assert (tmp_path / f"{picture['figure']}.svg").read_text().startswith("<?xml")

@@ -38,7 +38,7 @@ class Head(Settings):
 
 
 @dataclass(frozen=True)
-class Tested:
+class Measured:
     """A head at its own best rate on fresh seeds: `outputs` and `probabilities` of the test points are (K, N).
 
     `diverged` (K,) tells which seeds did; their outputs are NaN, and their probabilities ½, as of who knows nothing.
@@ -124,7 +124,7 @@ def tuned(
     seeds: int,
     epochs: int = 200,
     jobs: int = -1,
-) -> dict[str, Tested]:
+) -> dict[str, Measured]:
     """Each head at the rate of the highest mean validation score(p, y), tested on as many fresh seeds.
 
     The grid of rates is `compare`'s, and like there it is widened for all while one's best lies at its edge.
@@ -154,8 +154,8 @@ def tuned(
             for name in heads}  # fmt: skip
 
 
-def _tested(head: Head, rate: float, found: Result, tried: list[float], scores: list[float]) -> Tested:
+def _tested(head: Head, rate: float, found: Result, tried: list[float], scores: list[float]) -> Measured:
     outputs, diverged = found["outputs"], found["diverged"]
     probabilities = np.where(diverged[:, None], 0.5, head.probability(np.nan_to_num(outputs)))
     curves = found["epoch"], found["curve"]
-    return Tested(rate, diverged, outputs, probabilities, *curves, tuple(tried), tuple(scores))
+    return Measured(rate, diverged, outputs, probabilities, *curves, tuple(tried), tuple(scores))
