@@ -137,3 +137,17 @@ def test_speed_times_every_peer_that_is_installed_and_says_which_are_not(tmp_pat
     found = json.loads((tmp_path / "speed.json").read_text())
     assert found["process"][0]["score"] > 0.93
     assert {row["grid"] for row in found["growth"]} == {"width", "depth", "batch", "samples", "replicas"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", ["firing", "gradient_learning", "output_range"])
+def test_a_claim_is_measured_in_class(script, tmp_path):
+    done = run(script, "--quick", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    found = json.loads((tmp_path / f"{script}.json").read_text())
+    for part in found["parts"]:
+        assert f"({part['letter']}) {part['title']}" in done.stdout
+        assert part["holds"] or not part["law"]
+        for picture in part["pictures"]:
+            assert (tmp_path / f"{picture['figure']}.svg").read_text().startswith("<?xml")

@@ -33,6 +33,16 @@ def mean_interval(values: Array, level: float = 0.95) -> tuple[float, float, flo
     return mean, mean - half, mean + half
 
 
+def stated(values: Array, form: str = ".3f") -> str:
+    """The mean and its interval as they are printed.
+
+    >>> stated([0.5, 0.6, 0.7], ".1%")
+    '60.0% [35.2%, 84.8%]'
+    """
+    mean, low, high = (format(number, form) for number in mean_interval(values))
+    return f"{mean} [{low}, {high}]"
+
+
 def superiority(a: Array, b: Array) -> float:
     """Share of the pairs in which a is higher, ties counted half: a, b (n,) -> 0 to 1, and ½ when neither is better.
 
