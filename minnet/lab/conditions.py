@@ -41,7 +41,7 @@ class Condition:
 def activation(name: str) -> Activation | Factory:
     """A catalogue activation by its class name in any case, with its default settings; or `package.module:NAME`."""
     if ":" in name:
-        return _activation_or_factory(_load(name), name)
+        return _activation_or_factory(load(name), name)
     known = {type(member).__name__.lower(): type(member) for member in CATALOGUE}
     hint = "; one of your own is given as package.module:NAME"
     require(name.lower() in known, f"unknown activation {name!r}; known are {', '.join(sorted(known))}{hint}")
@@ -52,7 +52,7 @@ def _is_a(base: type, value: object) -> bool:
     return isinstance(value, type) and issubclass(value, base) and value is not base
 
 
-def _load(path: str) -> Any:
+def load(path: str) -> Any:
     module, _, name = path.partition(":")
     try:
         return getattr(import_module(module), name)

@@ -1,0 +1,55 @@
+"""A trained network in a file, with what a prediction needs besides: how rows are made ready, and what y means."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from minnet.lab.preprocessing import Preprocessing
+from minnet.layers import Layer
+from minnet.lab.conditions import load
+from minnet.network import Network
+from minnet.settings import Array, require
+
+ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="a file that `minnet train --out` has written")]
+Custom = Annotated[
+    list[str] | None, typer.Option(help="a class of your own that the network is made of, as package.module:NAME")
+]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network, its theta (P,) or (K, P), and the metadata of its file."""
+
+    path: Path
+    network: Network
+    theta: Array
+    metadata: dict[str, Any]
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What `minnet train` keeps of the columns."""
+        known = self.metadata.get("preprocessing")
+        require(known is not None, f"{self.path} does not say how its columns are made ready: `minnet train` does")
+        return Preprocessing.from_json(known)
+
+    @property
+    def single(self) -> Array:
+        """Theta of the one network in the file."""
+        require(self.theta.ndim == 1, f"{self.path} holds {len(self.theta)} networks, expected one: it is a checkpoint")
+        return self.theta
+
+
+def read_model(path: Path, custom: Sequence[str] | None) -> Model:
+    """The model in a file; classes that are not minnet's have to be named, since none is imported on a file's word."""
+    from minnet.checkpoints import load as load_file
+
+    require(path.exists(), f"there is no file {str(path)!r}")
+    require(path.is_file(), f"{str(path)!r} is not a file")
+    classes = [load(name) for name in custom or ()]
+    for name, found in zip(custom or (), classes, strict=True):
+        require(isinstance(found, type) and issubclass(found, Layer), f"--custom {name} is no layer or activation")
+    saved = load_file(path, custom=classes)
+    return Model(path, saved.network, saved.theta, dict(saved.metadata or {}))
