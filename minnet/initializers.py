@@ -52,20 +52,6 @@ class VarianceScaling(Settings):
         return std * np.sqrt(3.0) * rng.uniform(-1.0, 1.0, shape)
 
 
-@dataclass(frozen=True, repr=False)
-class Orthogonal(Settings):
-    """Orthonormal rows or columns, whichever are fewer, times `gain` (Saxe, McClelland & Ganguli 2014)."""
-
-    gain: float = 1.0
-
-    def __call__(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-        n_in, n_out = shape[-2:]
-        tall = rng.standard_normal((*shape[:-2], max(n_in, n_out), min(n_in, n_out)))
-        q, r = np.linalg.qr(tall)
-        q *= np.sign(np.diagonal(r, axis1=-2, axis2=-1))[..., None, :]  # makes it uniform (Mezzadri 2007)
-        return self.gain * (q if n_in >= n_out else q.mT)
-
-
 zeros = Constant(0.0)
 ones = Constant(1.0)
 # Glorot & Bengio 2010, eq. 16 (uniform); the normal form has the same variance, 2 / (n_in + n_out).
@@ -77,4 +63,3 @@ he_uniform = VarianceScaling(2.0, "in", "uniform")
 # LeCun, Bottou, Orr & Müller 1998, §4.6: Var(W) = 1 / n_in, of either distribution.
 lecun_normal = VarianceScaling(1.0, "in", "normal")
 lecun_uniform = VarianceScaling(1.0, "in", "uniform")
-orthogonal = Orthogonal()

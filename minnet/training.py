@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from minnet.doors import check_parts, checked_data, checked_theta, checked_weight
+from minnet.keeping import Checkpoint, Keeper, OnError
 from minnet.losses import Loss
 from minnet.network import Network
 from minnet.optimizers import Optimizer, weights_only
@@ -175,13 +176,18 @@ def train(
     dtype: npt.DTypeLike = np.float32,
     callbacks: Iterable[Callback] = (),
     progress: bool = False,
+    checkpoint: Checkpoint | None = None,
+    every: int = 1,
+    on_checkpoint_error: OnError = "raise",
 ) -> Run:
     """Train by minibatches and return the Run.
 
     x: (N, n_in), y: (N,) integer labels or (N, n_out). `seed` is an int, or a sequence of K for K replicas, each with
     weights, batch order and noise of its own; then x may be (K, N, n_in), and y with it. `weight`, (N,) or (K, N),
     weighs the samples in each batch's mean; `penalty` is added to it. Training starts at a copy of `theta`, or at
-    network.init_theta(seed, dtype). Ctrl-C ends the training and keeps the Run.
+    network.init_theta(seed, dtype). Ctrl-C ends the training and keeps the Run. `checkpoint` is a file written
+    after `every` epochs and at the end, from which `resume` goes on; if that fails, "warn" goes on, and "raise" ends
+    the training with a CheckpointError, whose `run` is the Run so far.
 
     Raises ValueError for data that does not fit, and DivergenceError when a single network diverges; replicas that
     diverge are frozen at their last finite theta and recorded, and the others go on.
@@ -201,15 +207,18 @@ def train(
     run = Run(network, theta, {}, [Stop("running", 0, "")] * count)
     best = Best(stopping, theta) if stopping else None
     work = _Replicas(run, loss, optimizer, penalty, seed, data, held_out)
-    end, message, done = "finished", f"all {epochs} epochs done", 0
+    end, message, done, keeper = "finished", f"all {epochs} epochs done", 0, None
+    if checkpoint is not None:
+        keeper = Keeper(checkpoint, work, best, table, batch_size, seed, every, on_checkpoint_error)
+        callbacks, done = [*callbacks, keeper], keeper.restore()
 
     def record(done: int) -> None:
         run.history = {name: values[:done].reshape(done, *theta.shape[:-1]) for name, values in table.items()}
 
     with np.errstate(all="ignore"):
         try:
-            record(0)
-            for epoch in counted(epochs) if progress else range(epochs):
+            record(done)
+            for epoch in counted(range(done, epochs if len(work.rows) else 0), shown=progress):
                 values = [work.epoch(epoch, batch_size)]
                 if not len(work.rows):
                     break
@@ -236,4 +245,6 @@ def train(
         best.give_back(run)
     if theta.ndim == 1 and run.stops[0].reason == "diverged":
         raise DivergenceError(run.stops[0].message, run)
+    if keeper:
+        keeper.finish(run)
     return run

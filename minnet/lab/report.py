@@ -21,6 +21,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 import minnet.lab.plots as plots
+from minnet.files import replace_file
 from minnet.lab.comparison import Comparison
 from minnet.lab.pictures import Picture, is_share, pictures, shared_rates, shown_pairs
 from minnet.lab.summary import limit, quoted
@@ -79,9 +80,7 @@ def write_report(comparison: Comparison, path: str | os.PathLike[str]) -> list[P
                            files=[other.name for other in contents])  # fmt: skip
     contents = {page: html.encode(), **contents}
     for file, content in contents.items():
-        draft = file.with_name(f".{file.name}.{os.getpid()}")  # so that nobody reads half of a file
-        draft.write_bytes(content)
-        draft.replace(file)
+        replace_file(file, content)
     return list(contents)
 
 
