@@ -34,7 +34,7 @@ class Following(Settings):
 
     activation: Activation
 
-    def __call__(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    def __call__(self, rng: "np.random.Generator", shape: tuple[int, ...]) -> Array:
         n_in, n_out = shape[-2:]
         forward, back = second_moments(self.activation)
         total = n_in * forward + n_out * back

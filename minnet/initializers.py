@@ -11,7 +11,8 @@ import numpy as np
 
 from minnet.settings import Array, Settings, require
 
-Initializer = Callable[[np.random.Generator, tuple[int, ...]], Array]
+# (The generator's type stands in quotes, here and elsewhere: named, it would have NumPy load its random numbers.)
+Initializer = Callable[["np.random.Generator", tuple[int, ...]], Array]
 
 
 @dataclass(frozen=True, repr=False)
@@ -20,7 +21,7 @@ class Constant(Settings):
 
     value: float
 
-    def __call__(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    def __call__(self, rng: "np.random.Generator", shape: tuple[int, ...]) -> Array:
         return np.full(shape, self.value)
 
 
@@ -43,7 +44,7 @@ class VarianceScaling(Settings):
             f"distribution has to be 'normal' or 'uniform', got {self.distribution!r}",
         )
 
-    def __call__(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    def __call__(self, rng: "np.random.Generator", shape: tuple[int, ...]) -> Array:
         n_in, n_out = shape[-2:]
         fan = {"in": n_in, "out": n_out, "average": (n_in + n_out) / 2}[self.fan]
         std = np.sqrt(self.scale / fan)

@@ -13,7 +13,7 @@ class Orthogonal(Settings):
 
     gain: float = 1.0
 
-    def __call__(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    def __call__(self, rng: "np.random.Generator", shape: tuple[int, ...]) -> Array:
         n_in, n_out = shape[-2:]
         tall = rng.standard_normal((*shape[:-2], max(n_in, n_out), min(n_in, n_out)))
         q, r = np.linalg.qr(tall)

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from minnet.network import Network
 from minnet.settings import Array
+from minnet.shown import Rows, Shown, training_rows
 
 
 class Stop(NamedTuple):
@@ -18,8 +19,8 @@ class Stop(NamedTuple):
     message: str
 
 
-@dataclass
-class Run:
+@dataclass(repr=False)
+class Run(Shown):
     """What training leaves: the network, theta (P,) or (K, P), the history by epoch and replica, and why it stopped.
 
     `history` maps a name to an array (epochs,) or (epochs, K): "loss" (the mean over each epoch's batches, before each
@@ -42,20 +43,10 @@ class Run:
         """Which replicas diverged, (K,); one entry for a single network."""
         return np.array([stop.reason == "diverged" for stop in self.stops])
 
-    def __repr__(self) -> str:
+    def shown(self) -> tuple[str, Rows]:
         replicas = f"{len(self.stops)} replicas of " if self.theta.ndim > 1 else ""
-        lines = [f"Run of {replicas}{self.network}, {self.network.size} parameters"]
-        for reason in dict.fromkeys(stop.reason for stop in self.stops):
-            epochs = [stop.epoch for stop in self.stops if stop.reason == reason]
-            span = f"{min(epochs)} to {max(epochs)}" if min(epochs) < max(epochs) else f"{min(epochs)}"
-            lines.append(f"  {reason}: {len(epochs)} of {len(self.stops)}, after {span} epochs")
-        for name, values in self.history.items():
-            columns = [column[np.isfinite(column)] for column in values.reshape(len(values), -1).T]
-            last = [column[-1] for column in columns if len(column)]
-            if last:
-                spread = f" ({min(last):.4g} to {max(last):.4g})" if len(last) > 1 else ""
-                lines.append(f"  {name}: {np.mean(last):.4g}{spread}")
-        return "\n".join(lines)
+        title = f"Run of {replicas}{self.network}, {self.network.size} parameters"
+        return title, training_rows(self.stops, self.history)
 
 
 class DivergenceError(ArithmeticError):
