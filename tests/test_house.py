@@ -95,6 +95,7 @@ FLOORS = {
     "cli.predict": 14,
     "cli.inspect": 14,
     "cli.diagnose": 14,
+    "cli.expressions": 13,
     "cli.activations": 14,
     "cli.check": 14,
     "cli.export": 14,

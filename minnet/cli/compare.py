@@ -60,14 +60,14 @@ def compare(
         return run_control(control, read, repeats, settings)
     for text in getattr(read, "notes", ()):  # what of a table was left out, or taken to mean what
         note(text)
-    from minnet.lab import compare as lab
+    from minnet.lab.compare import compare as compare_all
     from minnet.lab.report import write_report
 
     settings |= {"initialisers": words(initialisers), "optimizers": words(optimizers)}
     try:
         out.mkdir(parents=True, exist_ok=True)
         with progress(f"training on {data}") as watch:
-            found = lab.compare(chosen, read, **settings, cluster=cluster, out=out, fresh=fresh, watch=watch)
+            found = compare_all(chosen, read, **settings, cluster=cluster, out=out, fresh=fresh, watch=watch)
         page, *beside = write_report(found, out / f"{read.name}.html")
     except KeyboardInterrupt:
         raise KeyboardInterrupt(

@@ -64,6 +64,8 @@ def _told(metadata: dict[str, Any]) -> list[str]:
             shown = ", ".join(columns[:20]) + (f", ... ({len(columns)} in all)" if len(columns) > 20 else "")
             lines += [("columns", shown), ("target", value["target"])]
             lines += [("classes", ", ".join(value["classes"]))] if value["classes"] else []
+        elif key == "loss":
+            lines += [("loss", f"{value[0]:.4g} in the first epoch, {value[-1]:.4g} in the last")] if value else []
         elif isinstance(value, dict):
             lines.append((key, ", ".join(f"{name} {inner}" for name, inner in value.items())))
         else:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
+from minnet.lab.conditions import load
 from minnet.lab.preprocessing import Preprocessing
 from minnet.layers import Layer
-from minnet.lab.conditions import load
 from minnet.network import Network
 from minnet.settings import Array, require
 
@@ -34,6 +35,12 @@ class Model:
         known = self.metadata.get("preprocessing")
         require(known is not None, f"{self.path} does not say how its columns are made ready: `minnet train` does")
         return Preprocessing.from_json(known)
+
+    @property
+    def history(self) -> dict[str, Array]:
+        """The loss of each epoch, if the file has it."""
+        loss = self.metadata.get("loss")
+        return {} if loss is None else {"loss": np.array(loss, float)}
 
     @property
     def single(self) -> Array:

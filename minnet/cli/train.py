@@ -1,6 +1,5 @@
 """`minnet train`: one network, or one a seed, on a data set or a CSV file; the best is kept in a file."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,14 +8,16 @@ import typer
 
 import minnet
 from minnet.activations import Activation
-from minnet.cli.answers import Answer, note, quiet, table
+from minnet.cli.answers import INTERRUPTED, Answer, note, quiet, table
 from minnet.cli.options import at_least, sizes, source
 from minnet.lab.conditions import activation, initialiser, is_sgd, mlp, optimizer, with_rate
 from minnet.lab.datasets import Dataset, Split
-from minnet.losses import Loss, mse, softmax_cross_entropy
-from minnet.network import Network
+from minnet.lab.preprocessing import preprocessing
+from minnet.losses import mse, softmax_cross_entropy
 from minnet.run import Run
 from minnet.settings import Array, require
+
+SHOWN = 10  # epochs of the history
 
 
 def train(
@@ -36,52 +37,141 @@ def train(
     seed: Annotated[int, typer.Option(help="the first seed")] = 0,
     seeds: Annotated[int, typer.Option(help="how many networks, one a seed, are trained")] = 1,
     out: Annotated[Path | None, typer.Option(help="file for the trained network")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="file that is written while training goes on")] = None,
+    every: Annotated[int, typer.Option(help="epochs from one checkpoint to the next")] = 10,
+    resume: Annotated[bool, typer.Option("--resume", help="go on from the checkpoint, with its settings")] = False,
 ) -> Answer:
     """Train a network and say how well it does on test points."""
-    at_least(seeds=(seeds, 1), epochs=(epochs, 1), batch_size=(batch_size, 1), seed=(seed, 0))
+    at_least(seeds=(seeds, 1), epochs=(epochs, 1), batch_size=(batch_size, 1), seed=(seed, 0), every=(every, 1))
     require(file is None or data is None, f"expected one data set, got {file} and --data {data}")
+    require(not resume or checkpoint is not None, "--resume expects --checkpoint, the file to go on from")
+    fits = out is None or (out.parent.is_dir() and not out.is_dir())
+    require(fits, f"--out expects a file in a folder that is there, got {out}")
+    layers, part, chosen = sizes(hidden), activation(act), optimizer(method)
+    start = initialiser(init)
     read = source(file or data or "moons", target, points=points, noise=noise, task=task)
     for text in getattr(read, "notes", ()):
         note(text)
+    numbers = range(seed, seed + seeds)
+    split = read.splits(numbers)
+    common: dict[str, Any] = {"validation": (split.x_val, split.y_val), "progress": not quiet()}
+    if checkpoint is not None and resume:
+        from minnet.resuming import resume as go_on
+
+        run = go_on(checkpoint, split.x, split.y, custom=[type(part)], **common)
+    else:
+        own = isinstance(part, Activation)
+        network = mlp(part, read.n_in, layers, read.n_out, start) if own else part(read.n_in, read.n_out)
+        step = rate if rate is not None else 0.1 if is_sgd(chosen) else 0.001
+        loss = softmax_cross_entropy if read.task == "classification" else mse
+        run = minnet.train(network, loss, with_rate(chosen, step), split.x, split.y, epochs=epochs, seed=numbers,
+                           batch_size=batch_size, checkpoint=checkpoint, every=every, **common)  # fmt: skip
+    return _answer(read, split, run, numbers, out)
+
+
+def _answer(data: Dataset, split: Split, run: Run, seeds: range, out: Path | None) -> Answer:
+    """What came of it; the network of the seed that did best on its validation points is written to `out`."""
+    scores, best = _test_scores(data, split, run), _best(run)
+    rows = [len(split.x[0]), len(split.x_val[0]), len(split.x_test[0])]
+    document: dict[str, Any] = {
+        "data": data.name,
+        "task": data.task,
+        "rows": dict(zip(("training", "validation", "test"), rows, strict=True)),
+        "network": repr(run.network),
+        "parameters": run.network.size,
+        "seeds": list(seeds),
+        "stops": [stop._asdict() for stop in run.stops],
+        "history": run.history,
+        "test_score": scores,
+        "best_seed": seeds[best],
+        "file": out,
+    }
+    parts = [
+        f"{data.name}: {rows[0]} rows to train on, {rows[1]} to validate, {rows[2]} to test; {data.n_in} features, "
+        + (f"{data.n_classes} classes" if data.task == "classification" else "a quantity to predict"),
+        f"{run.network}, {run.network.size} parameters\n",
+    ]
+    if run.diverged.all():
+        return Answer(document | {"file": None}, [*parts, _diverged(run)], code=1)
+    said, values = _told(data, scores, seeds, best)
+    notes = []
     if out is not None:
-        require(out.parent.is_dir() and not out.is_dir(), f"--out expects a file in a folder that is there, got {out}")
-    part: Any = activation(act)
-    is_activation = isinstance(part, Activation)
-    network = mlp(part, read.n_in, sizes(hidden), read.n_out, initialiser(init)) if is_activation else part(
-        read.n_in, read.n_out
+        _write(out, data, run, best, seeds, float(scores[best]))
+        notes.append(f"Saved: {out}. `minnet predict {out} new.csv` uses it, `minnet inspect {out}` looks into it.")
+    if run.diverged.any():
+        notes.append(f"{run.diverged.sum()} of {len(seeds)} seeds diverged; they are left out.")
+    interrupted = any(stop.reason == "interrupted" for stop in run.stops)
+    notes += ["Interrupted: what you see is what was trained until then."] if interrupted else []
+    return Answer(document | values, [*parts, *_history(data, run), said],
+                  code=INTERRUPTED if interrupted else 0, notes=notes)  # fmt: skip
+
+
+def _test_scores(data: Dataset, split: Split, run: Run) -> Array:
+    """Accuracy or R² of each seed on its test points, (K,); NaN where it diverged."""
+    loss = softmax_cross_entropy if data.task == "classification" else mse
+    with np.errstate(all="ignore"):
+        y = run(split.x_test)
+        return np.where(run.diverged, np.nan, loss.metric(y, loss.encode(split.y_test, y.shape[-1], y.dtype)))
+
+
+def _best(run: Run) -> int:
+    """Which row did best on its validation points at the end; the first, if none was validated."""
+    metric = run.history["validation_metric"]
+    last = metric[-1] if len(metric) else np.zeros(len(run.stops))
+    return int(np.where(run.diverged | np.isnan(last), -np.inf, last).argmax())
+
+
+def _diverged(run: Run) -> str:
+    """Why there is nothing to show."""
+    first = run.stops[0].message
+    return first[0].upper() + first[1:] + ". A smaller --rate may help."
+
+
+def _history(data: Dataset, run: Run) -> list[Any]:
+    """Loss and metric at some epochs, averaged over the seeds that did not diverge."""
+    metric = "accuracy" if data.task == "classification" else "R²"
+    columns = {"loss": "loss", "validation_loss": "validation loss", "validation_metric": f"validation {metric}"}
+    going = np.flatnonzero(~run.diverged)
+    done = len(run.history["loss"])
+    if not done:
+        return []
+    shown = np.unique(np.linspace(1, done, SHOWN).astype(int))
+    rows = [[epoch, *(f"{run.history[name][epoch - 1, going].mean():.4f}" for name in columns)] for epoch in shown]
+    title = [f"Means over {len(going)} seeds:"] if len(going) > 1 else []
+    return [*title, table(["epoch", *columns.values()], rows, left=0), ""]
+
+
+def _told(data: Dataset, scores: Array, seeds: range, best: int) -> tuple[str, dict[str, Any]]:
+    """The test score in words and as values: of one network, or the mean over the seeds with its interval."""
+    from minnet.lab.statistics import mean_interval
+    from minnet.lab.summary import limit, quoted
+
+    level, name = limit(data)
+    what = "Test accuracy" if data.task == "classification" else "Test R²"
+    beside = f"{name[0].upper()}{name[1:]} on the same points: {quoted(data, level)}."
+    if len(seeds) == 1:
+        return f"{what}: {quoted(data, scores[0])}. {beside}", {"limit": level}
+    mean, low, high = mean_interval(scores[~np.isnan(scores)])
+    interval = f", 95 % interval {quoted(data, low)} to {quoted(data, min(high, 1))}" if low == low else ""
+    text = (
+        f"{what}: {quoted(data, mean)}, mean of {np.sum(~np.isnan(scores))} seeds{interval}; worst "
+        f"{quoted(data, np.nanmin(scores))}. {beside}\nBest on its own validation rows: seed {seeds[best]}, "
+        f"with {quoted(data, scores[best])} on the test rows."
     )
-    chosen = optimizer(method)
-    chosen = with_rate(chosen, rate if rate is not None else 0.1 if is_sgd(chosen) else 0.001)
-    work = _Training(read, network, range(seed, seed + seeds))
-    run = work.run(chosen, epochs, batch_size)
-    scores, best = work.test_scores(run), work.best(run)
-    return _answer(work, run, scores, best, out)
+    return text, {"limit": level, "mean": mean, "low": low, "high": high}
 
 
-@dataclass
-class _Training:
-    """Data, network and seeds; each seed has weights, batch order and a split of its own."""
+def _write(out: Path, data: Dataset, run: Run, best: int, seeds: range, score: float) -> None:
+    from minnet.checkpoints import save
 
-    data: Dataset
-    network: Network
-    seeds: range
-
-    def __post_init__(self) -> None:
-        self.split: Split = self.data.splits(self.seeds)
-        self.loss: Loss = softmax_cross_entropy if self.data.task == "classification" else mse
-
-    def run(self, optimizer: Any, epochs: int, batch_size: int) -> Run:
-        s = self.split
-        return minnet.train(self.network, self.loss, optimizer, s.x, s.y, epochs=epochs, batch_size=batch_size,
-                            seed=self.seeds, validation=(s.x_val, s.y_val), progress=not quiet())  # fmt: skip
-
-    def test_scores(self, run: Run) -> Array:
-        """Accuracy or R² of each seed on its test points, (K,); NaN where it diverged."""
-        y = run(self.split.x_test)
-        target = self.loss.encode(self.split.y_test, y.shape[-1], y.dtype)
-        return np.where(run.diverged, np.nan, self.loss.metric(y, target))
-
-    def best(self, run: Run) -> int:
-        """The seed that did best on its validation points."""
-        last = run.history["validation_metric"]
-        return int(np.nan_to_num(np.where(run.diverged, -np.inf, last[-1] if len(last) else 0.0), nan=-1e300).argmax())
+    metadata = {
+        "minnet": minnet.__version__,
+        "data": data.name,
+        "task": data.task,
+        "seed": seeds[best],
+        "epochs": run.stops[best].epoch,
+        "test_score": round(score, 6),
+        "preprocessing": preprocessing(data, seeds[best]).to_json(),
+        "loss": [float(f"{loss:.6g}") for loss in run.history["loss"][:, best]],
+    }
+    save(out, run.network, run.theta[best], metadata=metadata)

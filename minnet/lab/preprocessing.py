@@ -3,6 +3,7 @@
 It is kept with a trained network as JSON, so that a prediction needs neither the training data nor a pickle.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -119,7 +120,7 @@ class Preprocessing:
 
     def to_json(self) -> dict[str, Any]:
         """The same as dicts, lists, strings and numbers."""
-        return asdict(self)
+        return json.loads(json.dumps(asdict(self), allow_nan=False))  # tuples become lists
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> "Preprocessing":
