@@ -174,7 +174,12 @@ Impostor = dataclass(frozen=True, repr=False)(type("Tanh", (ReLU,), {}))
             {},
             r"network.layers\[1\].layers\[0\].f, of Elementwise\(<lambda>\): .*; make it a frozen dataclass",
         ),
-        (Network(Dense(2, 3, lambda rng, shape: np.zeros(shape))), np.zeros(9), {}, r"layers\[0\].weight_init, of Dens"),
+        (
+            Network(Dense(2, 3, lambda rng, shape: np.zeros(shape))),
+            np.zeros(9),
+            {},
+            r"layers\[0\].weight_init, of Dens",
+        ),
     ],
 )
 def test_what_cannot_be_written_is_refused_by_name(network, theta, metadata, message, tmp_path):

@@ -161,6 +161,8 @@ def test_the_text_is_the_file_and_weights_stand_in_it_or_beside_it(target, tmp_p
     suffix = "safetensors" if target == "torch" else "npz"
     assert {path.name for path in tmp_path.iterdir()} == {"small.py", "large.py", f"large.{suffix}"}
     assert len((tmp_path / "large.py").read_text().splitlines()) < 35
+    if target == "torch":  # the same file is a saved network
+        assert mn.load(tmp_path / "large.safetensors").network == large
     with pytest.raises(ValueError, match=r"563 parameters are too many for a program of their own.* give a path"):
         to_code(large, parts(large)[0], target)
 

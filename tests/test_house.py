@@ -13,9 +13,9 @@ PACKAGE = Path(minnet.__file__).parent
 # Each module may import those on lower floors only. A module that is missing here has no place in the house yet.
 FLOORS = {
     "settings": 0,
+    "shown": 1,
     "files": 0,
     "tensor_files": 1,
-    "shown": 1,
     "products": 1,
     "progress": 0,
     "randomness": 1,

@@ -14,7 +14,10 @@ from minnet.settings import require
 def activations(
     name: Annotated[str | None, typer.Argument(help="a name, package.module:NAME, or an expression of x")] = None,
 ) -> Answer:
-    """List the activations, or compute the datasheet of one: built in, your own, or an expression of x."""
+    """List the activations, or compute the datasheet of one.
+
+    It may be built in, your own, or an expression of x.
+    """
     if name is None:
         return _catalogue()
     from minnet.datasheet import datasheet
@@ -48,6 +51,7 @@ def _catalogue() -> Answer:
         what = (type(member).__doc__ or "").partition("\n")[0]
         rows.append((repr(member), inits.get(id(start), repr(start)), what))
     listed = [{"activation": name, "weights": start, "what": what} for name, start, what in rows]
+    rows = [(name, start if start.isidentifier() else "its own", what) for name, start, what in rows]
     said = "Weights: the recommended initializer. `minnet activations NAME` computes the datasheet of one."
     headings = "activation", "weights", "what it is"
     return Answer({"activations": listed}, [table(headings, rows, left=3, wrap=True), f"\n{said}"])

@@ -130,7 +130,9 @@ def _text(part: Any) -> str:
         console.width = max(console.width, whole) if console.is_terminal else whole
     with console.capture() as shown:
         console.print(part)
-    return shown.get()
+    if console.is_terminal or part.box:
+        return shown.get()
+    return "".join(line.rstrip() + "\n" for line in shown.get().splitlines())
 
 
 def _write(text: str) -> None:

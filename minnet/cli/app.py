@@ -109,4 +109,7 @@ def _minnet(
 
 for command, examples in EXAMPLES.items():
     text = "\b\nExamples:\n" + "\n".join(f"  {example}" for example in examples)
-    app.command(epilog=f"{text}\n\n{EPILOG}" if command in (compare, train) else text)(with_output_options(command))
+    app.command(
+        epilog=f"{text}\n\n{EPILOG}" if command in (compare, train) else text,
+        short_help="Compare activation functions fairly." if command is compare else None,
+    )(with_output_options(command))

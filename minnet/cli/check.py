@@ -29,7 +29,10 @@ def check(
     inputs: Annotated[int, typer.Option(help="of a layer: the number of features that come in")] = 3,
     targets: Annotated[Targets, typer.Option(help="of a loss: what it is tried on")] = Targets.NUMBERS,
 ) -> Answer:
-    """Try an activation, layer, loss or optimizer of your own; exit with 1 and list all faults if it has any."""
+    """Try an activation, layer, loss or optimizer of your own.
+
+    If it has faults, all of them are listed and the exit code is 1.
+    """
     from minnet.checks import CheckError, check_activation, check_layer, check_loss, check_optimizer
 
     it = _made(load(part), part, inputs)

@@ -21,7 +21,10 @@ def diagnose(
     noise: Annotated[float | None, typer.Option(help="of a toy, if it was given in training")] = None,
     custom: Custom = None,
 ) -> Answer:
-    """Say what is wrong with a trained network and what to try; exit with 1 if it is not healthy."""
+    """Say what is wrong with a trained network and what to try.
+
+    The exit code is 1 if it is not healthy.
+    """
     found = read_model(model, custom)
     theta, ready, known = found.single, found.preprocessing, found.metadata
     name = data or known["data"]

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 
 from minnet.cli.answers import Answer, table
-from minnet.cli.models import Custom, ModelPath, read_model
+from minnet.cli.models import Custom, ModelPath, brief, read_model
 
 
 def inspect(model: ModelPath, custom: Custom = None) -> Answer:
-    """Show the layers of a trained network, its weights and what it was trained on."""
+    """Show the layers and weights of a trained network, and what it was trained on."""
     found = read_model(model, custom)
     network, theta = found.network, found.theta
     layers: list[dict[str, Any]] = []
@@ -25,9 +25,9 @@ def inspect(model: ModelPath, custom: Custom = None) -> Answer:
             first = not parameters[:-1]
             told = "x".join(map(str, parameter.shape))
             numbers = [f"{value:.4g}" for value in spread.values()]
-            rows.append([i if first else "", layer if first else "", parameter.name, told, *numbers])
+            rows.append([i if first else "", brief(layer) if first else "", parameter.name, told, *numbers])
         if not parameters:
-            rows.append([i, layer, *[""] * 6])
+            rows.append([i, brief(layer), *[""] * 6])
         layers.append({"layer": repr(layer), "parameters": parameters})
     count = f"{len(theta)} networks of " if theta.ndim > 1 else ""
     document = {

@@ -10,7 +10,7 @@ import typer
 
 from minnet.lab.conditions import load
 from minnet.lab.preprocessing import Preprocessing
-from minnet.layers import Layer
+from minnet.layers import Dense, Layer, Residual
 from minnet.network import Network
 from minnet.settings import Array, require
 
@@ -47,6 +47,15 @@ class Model:
         """Theta of the one network in the file."""
         require(self.theta.ndim == 1, f"{self.path} holds {len(self.theta)} networks, expected one: it is a checkpoint")
         return self.theta
+
+
+def brief(layer: Layer) -> str:
+    """A layer without its initializers, which say nothing of what it does."""
+    if isinstance(layer, Network):
+        return f"Network({', '.join(map(brief, layer.layers))})"
+    if isinstance(layer, Residual):
+        return f"Residual({brief(layer.inner)})"
+    return f"Dense({layer.n_in}, {layer.n_out})" if isinstance(layer, Dense) else repr(layer)
 
 
 def read_model(path: Path, custom: Sequence[str] | None) -> Model:

@@ -9,6 +9,7 @@ import typer
 import minnet
 from minnet.activations import Activation
 from minnet.cli.answers import INTERRUPTED, Answer, note, quiet, table
+from minnet.cli.models import brief
 from minnet.cli.options import at_least, sizes, source
 from minnet.lab.conditions import activation, initialiser, is_sgd, mlp, optimizer, with_rate
 from minnet.lab.datasets import Dataset, Split
@@ -21,7 +22,7 @@ SHOWN = 10  # epochs of the history
 
 
 def train(
-    file: Annotated[str | None, typer.Argument(metavar="[FILE]", help="a CSV file, or the name of a data set")] = None,
+    file: Annotated[str | None, typer.Argument(metavar="FILE", help="a CSV file, or the name of a data set")] = None,
     data: Annotated[str | None, typer.Option(help="the same as an option  [default: moons]")] = None,
     target: Annotated[str | None, typer.Option(help="the column of the CSV file to predict")] = None,
     task: Annotated[str | None, typer.Option(help="classification or regression, if the target leaves doubt")] = None,
@@ -89,7 +90,7 @@ def _answer(data: Dataset, split: Split, run: Run, seeds: range, out: Path | Non
     parts = [
         f"{data.name}: {rows[0]} rows to train on, {rows[1]} to validate, {rows[2]} to test; {data.n_in} features, "
         + (f"{data.n_classes} classes" if data.task == "classification" else "a quantity to predict"),
-        f"{run.network}, {run.network.size} parameters\n",
+        f"{brief(run.network)}: {run.network.size} parameters\n",
     ]
     if run.diverged.all():
         return Answer(document | {"file": None}, [*parts, _diverged(run)], code=1)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,8 @@ from minnet.activations import (
 )
 from minnet.catalogue import Gaussian, HardSigmoid, HardSwish, HardTanh, ReLU6, Sine, Snake, Step
 from minnet.dropout import Dropout
-from minnet.exports.parts import Rules, checked, write
+from minnet.exports.parts import Rules, checked
+from minnet.files import replace_file
 from minnet.layers import Dense, Layer, Residual
 from minnet.learned import LearnedSwish, Maxout, PReLU
 from minnet.network import Network
@@ -135,7 +137,7 @@ def to_onnx(network: Network, theta: npt.ArrayLike, path: str | os.PathLike[str]
         doc_string=repr(network),
     )
     if path is not None:
-        write(path, model.SerializeToString())
+        replace_file(Path(path), model.SerializeToString())
     return model
 
 

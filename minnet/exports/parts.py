@@ -1,8 +1,6 @@
 """What all exports need: one network's numbers by name, its sizes, and a refusal that names the layer."""
 
-import os
 from collections.abc import Callable, Collection, Iterator, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,11 +59,3 @@ def _features(layer: Layer) -> int | None:
     """How many features the layer takes, where its settings say so. n = 1 may mean: one number for all of them."""
     n = getattr(layer, "n", None)
     return getattr(layer, "n_in", None if n == 1 else n)
-
-
-def write(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file beside its place and rename it, so that nobody reads half of it."""
-    whole = Path(path)
-    beside = whole.with_name(f"{whole.name}.{os.getpid()}.part")
-    beside.write_bytes(content)
-    beside.replace(whole)

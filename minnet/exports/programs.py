@@ -4,21 +4,24 @@ import io
 import os
 import sys
 from pathlib import Path
-from textwrap import indent
+from textwrap import fill, indent
 from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
+from minnet.checkpoints import save
 from minnet.exports.numpy_code import RULES as NUMPY_RULES
 from minnet.exports.numpy_code import numpy_code
-from minnet.exports.parts import checked, write
+from minnet.exports.parts import checked
 from minnet.exports.sklearn_code import KNOWN, sklearn_code
 from minnet.exports.torch_code import RULES as TORCH_RULES
-from minnet.exports.torch_code import torch_code, torch_state
+from minnet.exports.torch_code import torch_code
+from minnet.files import replace_file
 from minnet.layers import Layer, Residual
 from minnet.network import Network
 from minnet.settings import Array, require
+from minnet.state_dict import views
 
 Target = Literal["torch", "numpy", "sklearn"]
 INLINE = 500  # as many numbers stand in the program itself; more of them go to a file beside it
@@ -42,8 +45,8 @@ def to_code(network: Network, theta: npt.ArrayLike, target: Target, path: str | 
     Network(*network.layers, Softmax()) has the same theta.
 
     With a `path` the program is written there, and with over 500 numbers also a file of weights beside it, under the
-    same name: .safetensors for PyTorch, else .npz. Raises ValueError for what has no counterpart there, and for
-    replicas: pick theta[k].
+    same name: for PyTorch .safetensors, as minnet.save writes it, else .npz. Raises ValueError for what has no
+    counterpart there, and for replicas: pick theta[k].
 
     >>> from minnet import Dense, Network, Tanh
     >>> print(to_code(Network(Dense(1, 2), Tanh()), np.array([0.5, -1, 0, 0.25]), "numpy"))
@@ -75,26 +78,32 @@ def to_code(network: Network, theta: npt.ArrayLike, target: Target, path: str | 
     )
     suffix = ".safetensors" if target == "torch" else ".npz"
     file = None if inline else Path(path or "").with_suffix(suffix).name
-    weights = torch_state(it) if target == "torch" else it.weights
+    weights = views(network, np.asarray(theta)) if target == "torch" else it.weights
     imports, numbers = list(_IMPORTS[target]), _numbers(weights, target, file)
     if target == "torch":
         body = f"{torch_code(it)}\n{numbers}\nnetwork.load_state_dict(w)\nnetwork.eval()"
     elif target == "numpy":
         body = f"{numbers}\n\n\n{numpy_code(it)}"
     else:
-        program = sklearn_code(it)
-        imports[1] = imports[1].format(estimator=program.split("(")[0].split()[-1])
-        body = f"{numbers}\n{program}"
+        lines = sklearn_code(it)
+        imports[1] = imports[1].format(estimator=lines.split("(")[0].split()[-1])
+        body = f"{numbers}\n{lines}"
     if file:
         imports = ["from pathlib import Path\n", *imports]
         if target == "torch":
             imports.append("from safetensors.torch import load_file")
     space = "\n\n\n" if body.startswith("class") else "\n\n"
-    text = f'"""{network!r}: written by minnet."""\n\n' + "\n".join(imports) + space + body + "\n"
+    opening = fill(f'"""{network!r}: written by minnet."""', 110, break_on_hyphens=False)
+    text = f"{opening}\n\n" + "\n".join(imports) + space + body + "\n"
     if path is not None:
-        if file:
-            write(Path(path).with_suffix(suffix), _packed(weights, target))
-        write(path, text.encode())
+        program = Path(path)
+        if file and target == "torch":
+            save(program.with_name(file), network, np.asarray(theta))
+        elif file:
+            packed = io.BytesIO()
+            np.savez(packed, allow_pickle=False, **weights)
+            replace_file(program.with_name(file), packed.getvalue())
+        replace_file(program, text.encode())
     return text
 
 
@@ -117,13 +126,3 @@ def _digits(array: Array) -> str:
     """The shortest digits that give the same numbers again."""
     text = np.array2string(array, separator=", ")
     return f"\n{indent(text, ' ' * 8)}" if "\n" in text or len(text) > 60 else text
-
-
-def _packed(weights: dict[str, Array], target: str) -> bytes:
-    if target == "torch":
-        from safetensors.numpy import save
-
-        return save(weights)
-    packed = io.BytesIO()
-    np.savez(packed, allow_pickle=False, **weights)
-    return packed.getvalue()

@@ -1,6 +1,5 @@
 """A network as a PyTorch module: torch's own layers where it has them, a short class where it has not."""
 
-from collections.abc import Iterator
 from textwrap import indent
 
 import numpy as np
@@ -23,10 +22,9 @@ from minnet.learned import LearnedSwish, Maxout, PReLU
 from minnet.network import Network
 from minnet.normalization import BatchNorm, LayerNorm
 from minnet.rectifiers import CELU, ELU, GELU, SELU, Mish, SiLU
-from minnet.settings import Array
 from minnet.softmax import LogSoftmax, Softmax
 
-# The module that a layer becomes; the names that its parameters have there stand in STATE, in minnet's order.
+# The module that a layer becomes. Its state has the names of state_dict.py.
 RULES: Rules = {
     Identity: lambda f: "nn.Identity()",
     Dropout: lambda f: f"nn.Dropout({f.rate})",
@@ -60,19 +58,11 @@ RULES: Rules = {
     Softmax: lambda f: "nn.Softmax(-1)",
     LogSoftmax: lambda f: "nn.LogSoftmax(-1)",
 }
-STATE: dict[type[Layer], tuple[str, ...]] = {
-    Dense: ("weight", "bias"),
-    PReLU: ("weight",),
-    LearnedSwish: ("beta",),
-    Maxout: ("weight", "bias"),
-    LayerNorm: ("weight", "bias"),
-    BatchNorm: ("weight", "bias", "running_mean", "running_var"),
-}
 # Classes that torch lacks: what stands in the parentheses after self, what is set, and y.
 CLASSES = {
     "Residual": (", inner", "self.inner = inner", "x + self.inner(x)"),
     "Swish": (", beta", "self.beta = beta", "x * torch.sigmoid(self.beta * x)"),
-    "LearnedSwish": (", n", "self.beta = nn.Parameter(torch.ones(n))", "x * torch.sigmoid(self.beta * x)"),
+    "LearnedSwish": (", n", "self.beta = nn.Parameter(torch.ones(1, n))", "x * torch.sigmoid(self.beta * x)"),
     "Gaussian": ("", "", "torch.exp(-x * x)"),
     "Sine": (", omega_0", "self.omega_0 = omega_0", "torch.sin(self.omega_0 * x.double()).to(x.dtype)"),
     "Snake": (
@@ -83,9 +73,8 @@ CLASSES = {
     "Step": ("", "", "(x >= 0).to(x.dtype)"),
     "Maxout": (
         ", n_in, n_out, pieces",
-        "self.weight = nn.Parameter(torch.empty(pieces, n_in, n_out))\n"
-        "self.bias = nn.Parameter(torch.zeros(pieces, 1, n_out))",
-        "(x @ self.weight + self.bias).amax(dim=0)",
+        "self.W = nn.Parameter(torch.zeros(pieces, n_in, n_out))\nself.b = nn.Parameter(torch.zeros(pieces, 1, n_out))",
+        "(x @ self.W + self.b).amax(dim=0)",
     ),
 }
 
@@ -96,11 +85,6 @@ def torch_code(checked: Checked) -> str:
     classes = [_class(name, *parts) for name, parts in CLASSES.items() if f" {name}(" in module.replace("\n", " ")]
     double = ".double()" if checked.dtype == np.float64 else ""
     return "\n\n\n".join([*classes, f"network = {module}{double}"])
-
-
-def torch_state(checked: Checked) -> dict[str, Array]:
-    """The weights under the names, and in the shapes, of that module's state_dict."""
-    return dict(_state(checked.network, iter(checked.weights.values()), ""))
 
 
 def _module(layer: Layer) -> str:
@@ -115,21 +99,3 @@ def _module(layer: Layer) -> str:
 def _class(name: str, arguments: str, settings: str, y: str) -> str:
     init = f"    def __init__(self{arguments}):\n        super().__init__()\n{indent(settings, ' ' * 8)}\n\n"
     return f"class {name}(nn.Module):\n{init if settings else ''}    def forward(self, x):\n        return {y}"
-
-
-def _state(layer: Layer, weights: Iterator[Array], prefix: str) -> Iterator[tuple[str, Array]]:
-    if type(layer) is Network:
-        for i, inner in enumerate(layer.layers):
-            yield from _state(inner, weights, f"{prefix}{i}.")
-    elif type(layer) is Residual:
-        yield from _state(layer.inner, weights, f"{prefix}inner.")
-    elif layer.parameters:
-        for name in STATE[type(layer)]:
-            value = next(weights)
-            if type(layer) is Dense and name == "weight":
-                value = value.T
-            elif type(layer) is not Maxout:
-                value = value[0]  # (1, n) -> (n,)
-            yield prefix + name, np.ascontiguousarray(value)
-        if type(layer) is BatchNorm:
-            yield prefix + "num_batches_tracked", np.zeros((), np.int64)
