@@ -8,6 +8,7 @@ import typer
 
 from minnet.cli.answers import Answer
 from minnet.cli.models import Custom, ModelPath, read_model
+from minnet.cli.options import writable
 
 
 class Target(StrEnum):
@@ -26,6 +27,7 @@ def export(
     custom: Custom = None,
 ) -> Answer:
     """Turn a trained network into an ONNX file or a short program."""
+    writable(out)
     found = read_model(model, custom)
     document: dict[str, Any] = {"network": repr(found.network), "to": to.value, "file": out}
     notes = _notes(found.metadata)

@@ -29,7 +29,7 @@ def inspect(model: ModelPath, custom: Custom = None) -> Answer:
         if not parameters:
             rows.append([i, brief(layer), *[""] * 6])
         layers.append({"layer": repr(layer), "parameters": parameters})
-    count = f"{len(theta)} networks of " if theta.ndim > 1 else ""
+    count = f"{len(theta)} networks of " if theta.ndim > 1 < len(theta) else ""
     document = {
         "file": model,
         "network": repr(network),

@@ -44,9 +44,10 @@ class Model:
 
     @property
     def single(self) -> Array:
-        """Theta of the one network in the file."""
-        require(self.theta.ndim == 1, f"{self.path} holds {len(self.theta)} networks, expected one: it is a checkpoint")
-        return self.theta
+        """Theta (P,) of the one network in the file."""
+        fits = self.theta.size == self.network.size
+        require(fits, f"{self.path} holds {len(self.theta)} networks, expected one: it is a checkpoint of several seeds")
+        return self.theta.reshape(-1)
 
 
 def brief(layer: Layer) -> str:
@@ -67,5 +68,8 @@ def read_model(path: Path, custom: Sequence[str] | None) -> Model:
     classes = [load(name) for name in custom or ()]
     for name, found in zip(custom or (), classes, strict=True):
         require(isinstance(found, type) and issubclass(found, Layer), f"--custom {name} is no layer or activation")
-    saved = load_file(path, custom=classes)
+    try:
+        saved = load_file(path, custom=classes)
+    except ValueError as error:
+        raise ValueError(str(error).replace("hand it in: custom=", "name it with --custom module:NAME, for ")) from None
     return Model(path, saved.network, saved.theta, dict(saved.metadata or {}))

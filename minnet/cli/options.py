@@ -41,10 +41,17 @@ def at_least(**counts: tuple[int, int]) -> None:
         require(count >= least, f"--{name.replace('_', '-')} expects at least {least}, got {count}")
 
 
+def writable(out: Path | None) -> None:
+    """Refuse a file in a folder that is not there, before any work is done."""
+    fits = out is None or (out.parent.is_dir() and not out.is_dir())
+    require(fits, f"--out expects a file in a folder that is there, got {out}")
+
+
 def source(data: str, target: str | None, *, points: int | None, noise: float | None, task: Any = None) -> Dataset:
     """A data set by name, a toy's with these settings; or a user's CSV file."""
     is_file = data not in DATASETS and Path(data).is_file()
     if target is None and not is_file and not data.lower().endswith(".csv"):
+        require(task is None, f"--task goes with a CSV file, and {data} is none")
         toy = {"n_train": points, "n_val": points, "noise": noise}
         return dataset(data, **{name: value for name, value in toy.items() if value is not None})
     require(target is not None, f"--data {data} expects --target, the name of the column to predict")

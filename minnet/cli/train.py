@@ -10,7 +10,7 @@ import minnet
 from minnet.activations import Activation
 from minnet.cli.answers import INTERRUPTED, Answer, note, quiet, table
 from minnet.cli.models import brief
-from minnet.cli.options import at_least, sizes, source
+from minnet.cli.options import at_least, sizes, source, writable
 from minnet.lab.conditions import activation, initialiser, is_sgd, mlp, optimizer, with_rate
 from minnet.lab.datasets import Dataset, Split
 from minnet.lab.preprocessing import preprocessing
@@ -46,8 +46,7 @@ def train(
     at_least(seeds=(seeds, 1), epochs=(epochs, 1), batch_size=(batch_size, 1), seed=(seed, 0), every=(every, 1))
     require(file is None or data is None, f"expected one data set, got {file} and --data {data}")
     require(not resume or checkpoint is not None, "--resume expects --checkpoint, the file to go on from")
-    fits = out is None or (out.parent.is_dir() and not out.is_dir())
-    require(fits, f"--out expects a file in a folder that is there, got {out}")
+    writable(out)
     layers, part, chosen = sizes(hidden), activation(act), optimizer(method)
     start = initialiser(init)
     read = source(file or data or "moons", target, points=points, noise=noise, task=task)
@@ -85,7 +84,8 @@ def _answer(data: Dataset, split: Split, run: Run, seeds: range, out: Path | Non
         "history": run.history,
         "test_score": scores,
         "best_seed": seeds[best],
-        "file": out,
+        "file": None if run.diverged.all() else out,
+        **dict.fromkeys(("mean", "low", "high", "limit")),
     }
     parts = [
         f"{data.name}: {rows[0]} rows to train on, {rows[1]} to validate, {rows[2]} to test; {data.n_in} features, "
@@ -93,7 +93,7 @@ def _answer(data: Dataset, split: Split, run: Run, seeds: range, out: Path | Non
         f"{brief(run.network)}: {run.network.size} parameters\n",
     ]
     if run.diverged.all():
-        return Answer(document | {"file": None}, [*parts, _diverged(run)], code=1)
+        return Answer(document, [*parts, _diverged(run)], code=1)
     said, values = _told(data, scores, seeds, best)
     notes = []
     if out is not None:
@@ -150,16 +150,17 @@ def _told(data: Dataset, scores: Array, seeds: range, best: int) -> tuple[str, d
     level, name = limit(data)
     what = "Test accuracy" if data.task == "classification" else "Test R²"
     beside = f"{name[0].upper()}{name[1:]} on the same points: {quoted(data, level)}."
-    if len(seeds) == 1:
-        return f"{what}: {quoted(data, scores[0])}. {beside}", {"limit": level}
     mean, low, high = mean_interval(scores[~np.isnan(scores)])
+    values = {"mean": mean, "low": low, "high": high, "limit": level}
+    if len(seeds) == 1:
+        return f"{what}: {quoted(data, mean)}. {beside}", values
     interval = f", 95 % interval {quoted(data, low)} to {quoted(data, min(high, 1))}" if low == low else ""
     text = (
         f"{what}: {quoted(data, mean)}, mean of {np.sum(~np.isnan(scores))} seeds{interval}; worst "
         f"{quoted(data, np.nanmin(scores))}. {beside}\nBest on its own validation rows: seed {seeds[best]}, "
         f"with {quoted(data, scores[best])} on the test rows."
     )
-    return text, {"limit": level, "mean": mean, "low": low, "high": high}
+    return text, values
 
 
 def _write(out: Path, data: Dataset, run: Run, best: int, seeds: range, score: float) -> None:

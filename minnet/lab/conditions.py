@@ -56,8 +56,10 @@ def load(path: str) -> Any:
     module, _, name = path.partition(":")
     try:
         return getattr(import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"{path!r} expects package.module:NAME of something that can be imported: {error}") from error
+    except Exception as error:  # a module of one's own may fail in any way
+        known = isinstance(error, ImportError | AttributeError | ValueError)
+        why = str(error) if known else f"{type(error).__name__}: {error}"
+        raise ValueError(f"{path!r} expects package.module:NAME of something that can be imported: {why}") from error
 
 
 def _activation_or_factory(part: Any, name: str) -> Activation | Factory:
