@@ -64,6 +64,8 @@ FLOORS = {
     "exports.programs": 8,
     "checks.findings": 4,
     "checks.gradients": 4,
+    "checks": 7,
+    "exports": 9,
     "checks.layers": 5,
     "checks.losses": 5,
     "checks.optimizers": 5,

@@ -9,13 +9,27 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import wraps
 from inspect import Parameter, signature
-from typing import Annotated, Any
+from shutil import get_terminal_size
+from textwrap import fill
+from typing import Annotated, Any, TextIO
 
 import numpy as np
 import typer
 
 INTERRUPTED, PIPE_CLOSED = 130, 141  # what a shell reports of a program ended by SIGINT and by SIGPIPE
 _quiet: ContextVar[bool] = ContextVar("quiet", default=False)
+
+
+class Prose(str):
+    """A text whose lines break between words on a terminal, and nowhere when piped."""
+
+    def shown(self, stream: TextIO) -> str:
+        """As it is to be written there."""
+        if not stream.isatty():
+            return self
+        width = get_terminal_size().columns
+        lines = (fill(line, width, break_long_words=False, break_on_hyphens=False) for line in self.split("\n"))
+        return "\n".join(lines)
 
 
 @dataclass
@@ -31,7 +45,7 @@ class Answer:
 def note(text: str) -> None:
     """Say on stderr what is not the result; --quiet leaves it out."""
     if not _quiet.get():
-        print(text, file=sys.stderr)
+        print(Prose(text).shown(sys.stderr), file=sys.stderr)
 
 
 def quiet() -> bool:
@@ -120,7 +134,7 @@ def _answer(function: Callable[..., Answer], as_json: bool, args: Any, options: 
 def _text(part: Any) -> str:
     """A part as it is to be written: a table with colours on a terminal, without any elsewhere, never cut off."""
     if isinstance(part, str):
-        return part + "\n"
+        return (part.shown(sys.stdout) if isinstance(part, Prose) else part) + "\n"
     from rich.console import Console
     from rich.measure import Measurement
 

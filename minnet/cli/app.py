@@ -1,6 +1,7 @@
 """The `minnet` command put together: its jobs, their examples, and one line for whatever goes wrong."""
 
 import sys
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -8,7 +9,7 @@ import typer.core
 
 import minnet
 from minnet.cli.activations import activations
-from minnet.cli.answers import with_output_options
+from minnet.cli.answers import Answer, with_output_options
 from minnet.cli.check import check
 from minnet.cli.compare import EPILOG, compare
 from minnet.cli.diagnose import diagnose
@@ -18,7 +19,7 @@ from minnet.cli.predict import predict
 from minnet.cli.train import train
 
 MODEL = "model.safetensors"
-EXAMPLES = {
+EXAMPLES: dict[Callable[..., Answer], list[str]] = {
     compare: [
         "minnet compare",
         "minnet compare --data circles --activations identity,tanh,gelu --hidden 8,8",
@@ -81,7 +82,8 @@ class OneLine(typer.core.TyperGroup):
                 stream.reconfigure(errors="replace")  # a terminal without σ gets a question mark, not a traceback
         try:
             code = super().main(*args, **{**options, "standalone_mode": False})
-        except Exception as error:
+        except Exception as caught:
+            error: Any = caught  # one of typer's, or of the click that older ones stand on
             if not hasattr(error, "format_message"):
                 raise
             # one's own is told as it is; what typer found out, with the option that it stands at

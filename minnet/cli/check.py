@@ -8,7 +8,7 @@ import numpy as np
 import typer
 
 from minnet.activations import Activation
-from minnet.cli.answers import Answer
+from minnet.cli.answers import Answer, Prose
 from minnet.lab.conditions import load
 from minnet.layers import Layer
 from minnet.losses import Loss
@@ -48,8 +48,10 @@ def check(
         else:
             raise ValueError(f"{part} is no Activation, Layer, Loss or Optimizer: got {it!r}")
     except CheckError as error:
-        return Answer({"subject": part, "passed": False, "faults": error.faults}, [str(error)], code=1)
-    return Answer({"subject": part, "passed": True, "parts": report.passed, "notes": report.notes}, [repr(report)])
+        return Answer({"subject": part, "passed": False, "faults": error.faults}, [Prose(error)], code=1)
+    return Answer(
+        {"subject": part, "passed": True, "parts": report.passed, "notes": report.notes}, [Prose(repr(report))]
+    )
 
 
 def _made(thing: Any, name: str, inputs: int) -> Any:
@@ -58,7 +60,9 @@ def _made(thing: Any, name: str, inputs: int) -> Any:
         return thing
     own = fields(thing) if is_dataclass(thing) else ()
     needed = {f.name: f.type for f in own if f.init and f.default is MISSING and f.default_factory is MISSING}
-    given = {key: 0.1 if key == "rate" else inputs for key, kind in needed.items() if key == "rate" or kind in (int, "int")}
+    given = {
+        key: 0.1 if key == "rate" else inputs for key, kind in needed.items() if key == "rate" or kind in (int, "int")
+    }
     try:
         return thing(**given)
     except TypeError:

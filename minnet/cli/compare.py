@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from minnet.catalogue import CATALOGUE
-from minnet.cli.answers import Answer, note, progress
+from minnet.cli.answers import Answer, Prose, note, progress
 from minnet.cli.controls import Control, run_control
 from minnet.cli.options import at_least, rate, sizes, source, words
 from minnet.lab.conditions import activation
@@ -70,9 +70,7 @@ def compare(
             found = compare_all(chosen, read, **settings, cluster=cluster, out=out, fresh=fresh, watch=watch)
         page, *beside = write_report(found, out / f"{read.name}.html")
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            "Interrupted. What was trained is kept: the same command goes on from there."
-        ) from None
+        raise KeyboardInterrupt("Interrupted. What was trained is kept: the same command goes on from there.") from None
     except TimeoutError:  # an OSError, but of a cluster
         raise
     except OSError as error:
@@ -91,9 +89,11 @@ def compare(
         [
             *_table(found),
             "Ranking:\n" + found.rankings() + "\n",
-            found.verdict(),
-            f"\nThe report: {page}. "
-            f"Beside it, every run, the table, all pairs, manifest and figures: {_listed(beside)}.",
+            Prose(found.verdict()),
+            Prose(
+                f"\nThe report: {page}. "
+                f"Beside it, every run, the table, all pairs, manifest and figures: {_listed(beside)}."
+            ),
         ],
         notes=[f"{taken} pieces of work were taken from {out / 'trained'}; --fresh trains them anew."] if taken else [],
     )

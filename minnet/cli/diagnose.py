@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from minnet.cli.answers import Answer, progress
+from minnet.cli.answers import Answer, Prose, progress
 from minnet.cli.models import Custom, ModelPath, read_model
 from minnet.cli.options import source
 from minnet.lab.datasets import DATASETS
@@ -41,4 +41,4 @@ def diagnose(
         answer = examine(Run(found.network, theta, found.history), split.x, split.y)
     document = {"healthy": answer.healthy, "kind": answer.kind, "state": answer.state,
                 "findings": [asdict(finding) for finding in answer.findings]}  # fmt: skip
-    return Answer(document, [repr(answer)], code=0 if answer.healthy else 1)
+    return Answer(document, [Prose(repr(answer))], code=0 if answer.healthy else 1)

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -39,7 +39,7 @@ def export(
         return Answer(document | {"file": file}, [f"Written: {file}"], notes=notes)
     from minnet.exports import to_code
 
-    code = to_code(found.network, found.single, to.value, out)
+    code = to_code(found.network, found.single, cast(Any, to.value), out)
     said = code.rstrip("\n") if out is None else f"Written: {out}"
     return Answer(document | {"code": code}, [said], notes=notes)
 
@@ -49,4 +49,6 @@ def _notes(metadata: dict[str, Any]) -> list[str]:
     if known is None:
         return []
     what = "logits, of which the largest is the class" if known["classes"] else "standardised targets"
-    return [f"What goes in are features made ready as the model file says (minnet inspect --json), what comes out {what}."]
+    return [
+        f"What goes in are features made ready as the model file says (minnet inspect --json), what comes out {what}."
+    ]

@@ -33,7 +33,8 @@ class Model:
     def preprocessing(self) -> Preprocessing:
         """What `minnet train` keeps of the columns."""
         known = self.metadata.get("preprocessing")
-        require(known is not None, f"{self.path} does not say how its columns are made ready: `minnet train` does")
+        if known is None:
+            raise ValueError(f"{self.path} does not say how its columns are made ready: `minnet train` writes that")
         return Preprocessing.from_json(known)
 
     @property
@@ -46,7 +47,9 @@ class Model:
     def single(self) -> Array:
         """Theta (P,) of the one network in the file."""
         fits = self.theta.size == self.network.size
-        require(fits, f"{self.path} holds {len(self.theta)} networks, expected one: it is a checkpoint of several seeds")
+        require(
+            fits, f"{self.path} holds {len(self.theta)} networks, expected one: it is a checkpoint of several seeds"
+        )
         return self.theta.reshape(-1)
 
 

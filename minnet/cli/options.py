@@ -36,7 +36,7 @@ def rate(text: str) -> float:
 
 
 def at_least(**counts: tuple[int, int]) -> None:
-    """Refuse a count below the least it may be: at_least(seeds=(seeds, 2))."""
+    """Refuse a count below the least it may be; of each option, by name, its value and the least."""
     for name, (count, least) in counts.items():
         require(count >= least, f"--{name.replace('_', '-')} expects at least {least}, got {count}")
 

@@ -8,7 +8,7 @@ import typer
 
 import minnet
 from minnet.activations import Activation
-from minnet.cli.answers import INTERRUPTED, Answer, note, quiet, table
+from minnet.cli.answers import INTERRUPTED, Answer, Prose, note, quiet, table
 from minnet.cli.models import brief
 from minnet.cli.options import at_least, sizes, source, writable
 from minnet.lab.conditions import activation, initialiser, is_sgd, mlp, optimizer, with_rate
@@ -60,8 +60,9 @@ def train(
 
         run = go_on(checkpoint, split.x, split.y, custom=[type(part)], **common)
     else:
-        own = isinstance(part, Activation)
-        network = mlp(part, read.n_in, layers, read.n_out, start) if own else part(read.n_in, read.n_out)
+        own: Any = part  # an activation, or a function (n_in, n_out) -> Network
+        sizes_of = read.n_in, read.n_out
+        network = mlp(part, read.n_in, layers, read.n_out, start) if isinstance(part, Activation) else own(*sizes_of)
         step = rate if rate is not None else 0.1 if is_sgd(chosen) else 0.001
         loss = softmax_cross_entropy if read.task == "classification" else mse
         run = minnet.train(network, loss, with_rate(chosen, step), split.x, split.y, epochs=epochs, seed=numbers,
@@ -88,12 +89,14 @@ def _answer(data: Dataset, split: Split, run: Run, seeds: range, out: Path | Non
         **dict.fromkeys(("mean", "low", "high", "limit")),
     }
     parts = [
-        f"{data.name}: {rows[0]} rows to train on, {rows[1]} to validate, {rows[2]} to test; {data.n_in} features, "
-        + (f"{data.n_classes} classes" if data.task == "classification" else "a quantity to predict"),
-        f"{brief(run.network)}: {run.network.size} parameters\n",
+        Prose(
+            f"{data.name}: {rows[0]} rows to train on, {rows[1]} to validate, {rows[2]} to test; {data.n_in} features, "
+            + (f"{data.n_classes} classes" if data.task == "classification" else "a quantity to predict")
+        ),
+        Prose(f"{brief(run.network)}: {run.network.size} parameters\n"),
     ]
     if run.diverged.all():
-        return Answer(document, [*parts, _diverged(run)], code=1)
+        return Answer(document, [*parts, Prose(_diverged(run))], code=1)
     said, values = _told(data, scores, seeds, best)
     notes = []
     if out is not None:
@@ -103,7 +106,7 @@ def _answer(data: Dataset, split: Split, run: Run, seeds: range, out: Path | Non
         notes.append(f"{run.diverged.sum()} of {len(seeds)} seeds diverged; they are left out.")
     interrupted = any(stop.reason == "interrupted" for stop in run.stops)
     notes += ["Interrupted: what you see is what was trained until then."] if interrupted else []
-    return Answer(document | values, [*parts, *_history(data, run), said],
+    return Answer(document | values, [*parts, *_history(data, run), Prose(said)],
                   code=INTERRUPTED if interrupted else 0, notes=notes)  # fmt: skip
 
 

@@ -53,6 +53,7 @@ def _is_a(base: type, value: object) -> bool:
 
 
 def load(path: str) -> Any:
+    """What `package.module:NAME` names, imported; ValueError in one line if that fails in any way."""
     module, _, name = path.partition(":")
     try:
         return getattr(import_module(module), name)

@@ -69,9 +69,7 @@ def _checked_lines(path: Path, encoding: str, least: int) -> tuple[str, list[str
     with path.open(encoding=encoding, newline="") as file:
         separator, names = max(((s, _header(file, s)) for s in SEPARATORS), key=lambda found: len(found[1]))
         many = "one column name" if least == 1 else "two column names"
-        require(
-            len(names) >= least, f"{path.name} has to begin with a line of {many} or more, parted by , ; tab or |"
-        )
+        require(len(names) >= least, f"{path.name} has to begin with a line of {many} or more, parted by , ; tab or |")
         names = [name.strip() or f"column {i}" for i, name in enumerate(names, 1)]
         refuse_duplicates(names)
         reader = _reader(file, separator)
