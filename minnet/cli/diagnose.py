@@ -1,7 +1,8 @@
 """`minnet diagnose`: what is wrong with a trained network, in words, and what to try."""
 
+import json
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -9,7 +10,6 @@ from minnet.cli.answers import Answer, Prose, progress
 from minnet.cli.models import Custom, ModelPath, read_model
 from minnet.cli.options import source
 from minnet.lab.datasets import DATASETS
-from minnet.lab.preprocessing import preprocessing
 from minnet.run import Run
 from minnet.settings import require
 
@@ -25,6 +25,9 @@ def diagnose(
 
     The exit code is 1 if it is not healthy.
     """
+    from minnet.lab.diagnosis import diagnose as examine
+    from minnet.lab.preprocessing import preprocessing
+
     found = read_model(model, custom)
     theta, ready, known = found.single, found.preprocessing, found.metadata
     name = data or known["data"]
@@ -32,13 +35,17 @@ def diagnose(
     target = None if name in DATASETS else ready.target
     task = None if target is None else known["task"]
     read = source(name, target, points=points, noise=noise, task=task)
-    same = preprocessing(read, known["seed"]) == ready
+    same = _digits(preprocessing(read, known["seed"])) == _digits(ready)
     require(same, f"{model} was trained on other data than {name} holds, or with other --points or --noise")
-    from minnet.lab.diagnosis import diagnose as examine
 
     split = read.split(known["seed"])
     with progress("looking into it"):
-        answer = examine(Run(found.network, theta, found.history), split.x, split.y)
+        answer: Any = examine(Run(found.network, theta, found.history), split.x, split.y)
     document = {"healthy": answer.healthy, "kind": answer.kind, "state": answer.state,
                 "findings": [asdict(finding) for finding in answer.findings]}  # fmt: skip
     return Answer(document, [Prose(repr(answer))], code=0 if answer.healthy else 1)
+
+
+def _digits(ready: Any) -> Any:
+    """Its numbers to six digits, so that another processor may round the last ones otherwise."""
+    return json.loads(json.dumps(ready.to_json()), parse_float=lambda text: f"{float(text):.6g}")

@@ -3,16 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
 
 from minnet.lab.conditions import load
-from minnet.lab.preprocessing import Preprocessing
 from minnet.layers import Dense, Layer, Residual
 from minnet.network import Network
 from minnet.settings import Array, require
+
+if TYPE_CHECKING:
+    from minnet.lab.preprocessing import Preprocessing
 
 ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="a file that `minnet train --out` has written")]
 Custom = Annotated[
@@ -30,8 +32,10 @@ class Model:
     metadata: dict[str, Any]
 
     @property
-    def preprocessing(self) -> Preprocessing:
+    def preprocessing(self) -> "Preprocessing":
         """What `minnet train` keeps of the columns."""
+        from minnet.lab.preprocessing import Preprocessing
+
         known = self.metadata.get("preprocessing")
         if known is None:
             raise ValueError(f"{self.path} does not say how its columns are made ready: `minnet train` writes that")

@@ -13,7 +13,6 @@ from minnet.cli.models import brief
 from minnet.cli.options import at_least, sizes, source, writable
 from minnet.lab.conditions import activation, initialiser, is_sgd, mlp, optimizer, with_rate
 from minnet.lab.datasets import Dataset, Split
-from minnet.lab.preprocessing import preprocessing
 from minnet.losses import mse, softmax_cross_entropy
 from minnet.run import Run
 from minnet.settings import Array, require
@@ -168,6 +167,7 @@ def _told(data: Dataset, scores: Array, seeds: range, best: int) -> tuple[str, d
 
 def _write(out: Path, data: Dataset, run: Run, best: int, seeds: range, score: float) -> None:
     from minnet.checkpoints import save
+    from minnet.lab.preprocessing import preprocessing
 
     metadata = {
         "minnet": minnet.__version__,

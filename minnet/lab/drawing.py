@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
 import minnet.lab.plots as plots
+from minnet.files import replace_file
 
 INK = "#1b1f24"
 # What a drawn colour is called in the page's style sheet, which has one value for light and one for dark.
