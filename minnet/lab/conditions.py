@@ -45,7 +45,7 @@ def activation(name: str) -> Activation | Factory:
     GELU()
     """
     if ":" in name:
-        return _activation_or_factory(_load(name), name)
+        return _activation_or_factory(load(name), name)
     known = {type(member).__name__.lower(): type(member) for member in CATALOGUE}
     hint = "; one of your own is given as package.module:NAME"
     require(name.lower() in known, f"unknown activation {name!r}; known are {', '.join(sorted(known))}{hint}")
@@ -56,12 +56,15 @@ def _is_a(base: type, value: object) -> bool:
     return isinstance(value, type) and issubclass(value, base) and value is not base
 
 
-def _load(path: str) -> Any:
+def load(path: str) -> Any:
+    """What `package.module:NAME` names, imported; ValueError in one line if that fails in any way."""
     module, _, name = path.partition(":")
     try:
         return getattr(import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"{path!r} expects package.module:NAME of something that can be imported: {error}") from error
+    except Exception as error:  # a module of one's own may fail in any way
+        known = isinstance(error, ImportError | AttributeError | ValueError)
+        why = str(error) if known else f"{type(error).__name__}: {error}"
+        raise ValueError(f"{path!r} expects package.module:NAME of something that can be imported: {why}") from error
 
 
 def _activation_or_factory(part: Any, name: str) -> Activation | Factory:
