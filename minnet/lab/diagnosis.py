@@ -1,8 +1,8 @@
 """What is wrong with a trained network, in words, with the number that says so and what to try.
 
 Finiteness comes first: NaN <= 0 is False, so that whoever counts dead units in a network of NaNs finds it perfect. Then
-comes what was learned, beside guessing and beside a straight line; only if that is too little, why. A sign without harm,
-such as dead units in a network that has learned, is told as that.
+comes what was learned, beside guessing and beside a straight line; only if that is too little, why. A sign without
+harm, such as dead units in a network that has learned, is told as that.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,6 +20,7 @@ from minnet.lab.symptoms import (
     LOWER,
     ROWS,
     TRY,
+    UNREST,
     Finding,
     flat,
     jumping,
@@ -86,7 +87,7 @@ def diagnose(
     softmax_cross_entropy if y holds integers, else mse. If nothing is found in a network that has learned nothing, a
     copy of it is trained for some epochs with Adam, to see whether the rate was at fault.
 
-    >>> from minnet import SGD, Dense
+    >>> from minnet import SGD, Dense, Network
     >>> x = np.linspace(-1, 1, 50)[:, None]
     >>> run = train(Network(Dense(1, 1)), mse, SGD(0.1), x, 2 * x, epochs=50, batch_size=10, seed=0)
     >>> diagnose(run, x, 2 * x)
@@ -216,7 +217,7 @@ class _Patient:
         gain = self.learned(after) - self.learned(self.at_end)
         tried = f"{TRY} more epochs, with Adam, take the loss from {self.at_end:.3g} to {after:.3g}"
         if gain >= LEARNED:
-            yield Finding("rate too low", "", gain, tried, HIGHER)
+            yield from [*jumping(self.curve, self.unit, UNREST)] or [Finding("rate too low", "", gain, tried, HIGHER)]
         else:
             cure = "a wider network, an activation that bends, or other features"
             yield Finding("stuck", "", gain, f"the gradient arrives, but {tried}", cure)

@@ -1,7 +1,7 @@
 """The gradient by layer: how much of it arrives, and how much that is beside the weights it is to move.
 
-One number is not enough. ‖dW‖ is made of δ and of the layer's input, so that where the signal fades on its way up as the
-gradient does on its way down, ‖dW‖ is the same in the first layer as in the last, and says nothing.
+One number is not enough. ‖dW‖ is made of δ and of the layer's input, so that where the signal fades on its way up as
+the gradient does on its way down, ‖dW‖ is the same in the first layer as in the last, and says nothing.
 """
 
 from typing import NamedTuple
@@ -21,8 +21,8 @@ class Gradient(NamedTuple):
     """The gradient at one layer that has weights; each number is (...), one a replica.
 
     `delta`: ‖δ_l‖ / ‖δ_L‖, with δ the gradient ∂L/∂y of the layer's output over all of the data, and L the last such
-    layer; `dW`: the norm of its weights' gradient; `relative`: that over the norm of the weights; `spread`: the standard
-    deviation of what it sends on, after the activation where one follows it.
+    layer; `dW`: the norm of its weights' gradient; `relative`: that over the norm of the weights; `spread`: the
+    standard deviation of what it sends on, after the activation where one follows it.
     """
 
     path: str

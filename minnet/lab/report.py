@@ -15,9 +15,11 @@ from jinja2 import Environment
 from matplotlib import rc_context
 
 from minnet.lab.comparison import Comparison
+from minnet.lab.diagnosis import Diagnosis, diagnose
 from minnet.lab.drawing import DRAWING, inline, page_templates, saved, write_files
 from minnet.lab.pictures import is_share, pictures, shared_rates, shown_pairs
 from minnet.lab.summary import limit, quoted
+from minnet.run import Run
 
 
 def write_report(comparison: Comparison, path: str | os.PathLike[str]) -> list[Path]:
@@ -115,6 +117,8 @@ def _failures(comparison: Comparison) -> Iterator[tuple[str, str]]:
             worst = f"seed {low.seed[low.test_score.idxmin()]}, has {quoted(comparison.data, low.test_score.min())}"
             least = f"{name} ({quoted(comparison.data, ceiling)}) plus one point"
             yield str(condition), f"{len(low)} of {len(own)} test seeds did no better than {least}; the worst, {worst}"
+            if own.seed.iloc[0] in set(low.seed):
+                yield str(condition), _diagnosis(comparison, str(condition), int(own.seed.iloc[0]))
         for phase, group in mine.groupby("phase"):
             lost = group[group.diverged]
             if len(lost):
@@ -122,6 +126,16 @@ def _failures(comparison: Comparison) -> Iterator[tuple[str, str]]:
                 where = ", ".join(f"{n} of {size} at learning rate {rate:g}" for rate, n, size in counts.itertuples())
                 why = str(lost.iloc[0].get("message") or "").rpartition(": ")[2]
                 yield str(condition), f"{phase} runs diverged: {where}{f'. In one of them, {why}' if why else ''}"
+
+
+def _diagnosis(comparison: Comparison, condition: str, seed: int) -> str:
+    """What is the matter with the one network of a condition that is kept, that of its first test seed."""
+    network, theta, split = comparison.examples[condition]
+    y = split.y if comparison.data.task == "classification" else split.y.reshape(len(split.y), -1)
+    found = diagnose(Run(network, theta, {}), split.x, y)
+    assert isinstance(found, Diagnosis)  # one network, not replicas
+    told = [f"{finding}; to try: {finding.advice}" for finding in found.findings if finding.harm]
+    return f"diagnosis of seed {seed}: {'. '.join(told) or f'nothing wrong within; {found.state}'}"
 
 
 def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:

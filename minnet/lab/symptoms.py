@@ -22,9 +22,10 @@ MOST = (
     0.9  # of a layer's outputs on the flat part of its activation: a sigmoid layer that has learned well can have half
 )
 ABSURD = 10.0  # times worse than guessing: no sound start is
-JUMPS = 0.05  # mean change of the loss from one epoch to the next, over that of guessing: minibatches alone give 0.01
-FALLING = 0.05  # share of the whole fall that came in the last tenth of the epochs: one that has ended has 0.01
+JUMPS = 0.15  # mean change of the loss from epoch to epoch, over that of guessing: healthy ones have up to 0.08
+FALLING = 0.04  # share of the whole fall in each of the last tenths of the epochs: one that has ended has 0.01
 ROWS = 1000  # of the data are looked at: shares and norms need no more
+UNREST = 0.02  # the same, of a network that has not learned but could: is its rate too high or too low?
 TRY = 30  # epochs of Adam that show whether a network that has not learned still could
 
 
@@ -41,7 +42,7 @@ CURES = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One sign: what kind, at which layer (or ""), the number that says so, the same in words, what to try, and harm."""
+    """One sign: its kind, at which layer (or ""), the number that says so, that in words, what to try, and harm."""
 
     kind: str
     where: str
@@ -57,7 +58,7 @@ class Finding:
 
 def signs(network: Network, theta: Array, x: Array, y: Array, loss: Loss) -> Iterator[Finding]:
     """What keeps signal or gradient from passing."""
-    yield from flat(network, theta, x, some=0.5)
+    yield from flat(network, theta, x, some=MOST)
     found = gradients(network, theta, x, y, loss=loss)
     if len(found) < 2:
         return
@@ -76,45 +77,52 @@ def signs(network: Network, theta: Array, x: Array, y: Array, loss: Loss) -> Ite
 
 
 def flat(network: Network, theta: Array, x: Array, *, some: float) -> Iterator[Finding]:
-    """Layers on a flat part of their activation: dead if it has one on one side only, as ReLU; else saturated."""
-    visits, seen = walk(network, theta, x), signals(network, theta, x)
-    dead, saturated = [], []
-    for visit, signal in zip(visits, seen, strict=True):
+    """Layers on a flat part of their activation: dead if it has one on one side only, as ReLU; else saturated.
+
+    Dead is told from a share `some` of units on; saturated from MOST of the outputs on.
+    """
+    stuck, off, saturated = ([(0.0, "", "")] for _ in range(3))
+    for visit, signal in zip(walk(network, theta, x), signals(network, theta, x), strict=True):
         if isinstance(visit.layer, Activation):
-            off, at = float(signal.saturated), (signal.path, signal.layer)
+            place = signal.path, signal.layer
             if _flat_on_both_sides(visit.layer):
-                saturated.append((off, *at))
+                saturated.append((float(signal.saturated), *place))
             else:
-                dead.append((max(float(signal.stuck), off if off >= MOST else 0.0), *at))
-    share, path, layer = max(dead, default=(0.0, "", ""))
-    if share > 0 and share >= some:
-        yield _sign("dead", path, layer, share, "{:.0%} of its units pass no gradient on any sample")
-    share, path, layer = max(saturated, default=(0.0, "", ""))
-    if share >= MOST:
-        words = f"{{:.0%}} of its outputs are where the slope is below {FLAT:g} of the steepest"
-        yield _sign("saturated", path, layer, share, words)
+                stuck.append((float(signal.stuck), *place))
+                off.append((float(signal.saturated), *place))
+    outputs = f"{{:.0%}} of its outputs are where the slope is below {FLAT:g} of the steepest"
+    for kind, seen, least, words in (
+        ("dead", stuck, some, "{:.0%} of its units pass no gradient on any sample"),
+        ("dead", off, 0.999, outputs),  # such as GELU far to the left, whose slope is nowhere exactly 0
+        ("saturated", saturated, MOST, outputs),
+    ):
+        share, path, layer = max(seen)
+        if share > 0 and share >= least:
+            yield _sign(kind, path, layer, share, words)
+            return
 
 
 def _sign(kind: str, path: str, layer: str, number: float, words: str) -> Finding:
     return Finding(kind, f"{path}, {layer}", number, words.format(number), CURES[kind])
 
 
-def jumping(curve: Array, unit: float) -> Iterator[Finding]:
+def jumping(curve: Array, unit: float, least: float = JUMPS) -> Iterator[Finding]:
     """Whether the loss, one an epoch, still jumps in the second half; `unit` is that of guessing."""
     late = curve[len(curve) // 2 :]
-    if len(late) >= 5 and (mean := float(np.abs(np.diff(late)).mean()) / unit) > JUMPS:
+    if len(late) >= 5 and (mean := float(np.abs(np.diff(late)).mean()) / unit) > least:
         words = f"from one epoch to the next the loss changes by {mean:.0%} of that of guessing"
         yield Finding("rate too high", "", mean, words, f"{LOWER}, or a schedule")
 
 
 def still_falling(curve: Array, unit: float) -> Iterator[Finding]:
-    """Whether the loss was still on its way down when the training ended."""
+    """Whether the loss was still on its way down, and no chance jump, when the training ended."""
     n = len(curve) // 10
     if n and (whole := curve[0] - curve[-n:].mean()) > FALLING * unit:
-        share = float((curve[-2 * n : -n].mean() - curve[-n:].mean()) / whole)
-        if share > FALLING:
-            words = f"{share:.0%} of the fall of the loss came in the last tenth of the epochs"
-            yield Finding("rate too low", "", share, words, HIGHER)
+        tenths = [float(np.median(part)) for part in curve[-4 * n :].reshape(4, n)]
+        falls = -np.diff(tenths) / whole
+        if falls.min() > FALLING:
+            words = f"{falls[-1]:.0%} of the fall of the loss came in the last tenth of the epochs"
+            yield Finding("rate too low", "", float(falls[-1]), words, HIGHER)
 
 
 def references(loss: Loss, x: Array, target: Array) -> tuple[float, float, float]:
