@@ -243,9 +243,11 @@ def _shares_figure(on: list[Array], after: list[Array], seeds: int) -> Picture:
         ax.barh((bins[1:] + bins[:-1]) / 2, 0.85 * density / density.max(), 0.034, left=place - 0.4, color=colour)
         ax.plot([place - 0.45, place + 0.45], [layer.mean()] * 2, color=INK, linewidth=1.2)
     ax.axhline(0.5, color="0.4", linewidth=0.8, linestyle=(0, (4, 3)))
-    labels = [str(i + 1) for i in range(len(on))] + [f"{i + 1}\ntrained" for i in range(len(after))]
+    labels = [str(i + 1) for i in range(len(on))] + [str(i + 1) for i in range(len(after))]
     ax.set_xticks(places, labels)
-    ax.set(xlabel="hidden layer", ylabel="share of the inputs a unit is on for", ylim=(-0.02, 1.02))
+    ax.set(
+        xlabel="hidden layer, at the start and trained", ylabel="share of inputs a unit is on for", ylim=(-0.02, 1.02)
+    )
     return Picture(
         "shares",
         "For how many inputs a ReLU unit is on",

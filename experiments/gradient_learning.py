@@ -210,7 +210,7 @@ def slope_at_the_kink(how: Effort) -> Part:
     told = "; ".join(f"{name} {row.score:.1%} [{row.low:.1%}, {row.high:.1%}]" for name, row in found.table.iterrows())
     detected = pairs[pairs.verdict != "no detectable difference"]
     table = [f"{'network':>34}{'met an exact 0':>16}{'ended differently':>19}{'of those that met one':>23}"]
-    table += [f"{n:>34}{a:>16.1%}{b:>19.1%}{c:>23.1%}" for n, a, b, c in rows]
+    table += [f"{n:>34}{a:>16.1%}{b:>19.1%}" + (f"{c:>23.1%}" if a else f"{'none did':>23}") for n, a, b, c in rows]
     return Part(
         "The slope at the kink",
         "relu′(0) = 0, ½ and 1 train bit-identically where no pre-activation is ever exactly 0, and differ in narrow "

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatterSciNotation, NullFormatter
 
 import minnet.lab.plots as plots
 from minnet.files import replace_file
@@ -62,6 +63,10 @@ def write_files(contents: Mapping[Path, bytes]) -> None:
 
 def saved(figure: Figure, kind: str) -> bytes:
     """The bytes of a figure as "svg" or "png"; the same figure gives the same bytes."""
+    for axis in (axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)):
+        if isinstance(axis.get_major_formatter(), LogFormatterSciNotation):  # it writes powers as formulas
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter(NullFormatter())
     target = io.BytesIO()
     metadata: dict[str, Any] = dict.fromkeys(("Date", "Creator", "Format", "Type")) if kind == "svg" else {}
     with warnings.catch_warnings():
