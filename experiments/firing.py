@@ -245,9 +245,7 @@ def _shares_figure(on: list[Array], after: list[Array], seeds: int) -> Picture:
     ax.axhline(0.5, color="0.4", linewidth=0.8, linestyle=(0, (4, 3)))
     labels = [str(i + 1) for i in range(len(on))] + [str(i + 1) for i in range(len(after))]
     ax.set_xticks(places, labels)
-    ax.set(
-        xlabel="hidden layer, at the start and trained", ylabel="share of inputs a unit is on for", ylim=(-0.02, 1.02)
-    )
+    ax.set(xlabel="hidden layer: at the start, trained", ylabel="share of inputs a unit is on for", ylim=(-0.02, 1.02))
     return Picture(
         "shares",
         "For how many inputs a ReLU unit is on",
