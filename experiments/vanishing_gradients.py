@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import typer
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import PercentFormatter, StrMethodFormatter
 from scipy import stats
 
 from minnet import (
@@ -58,6 +58,7 @@ from minnet.settings import Array
 WIDTH = 16
 TRAINS = 0.93  # test accuracy on moons, where the best straight line has .88 and tuned shallow networks .96
 SGD_RATES = tuple(float(f"{10.0**e:.2g}") for e in np.arange(-3, 1.75, 0.5))  # 0.001 to 32
+POWER = StrMethodFormatter("{x:.0e}")
 ADAM_RATES = (*ADAPTIVE_RATES, 0.32)  # 0.0001 to 0.32
 
 
@@ -110,8 +111,8 @@ NETWORKS: dict[str, tuple[Callable[[int], Network], Start | None]] = {
 }
 DEFAULT, MENDED = "sigmoid, Glorot", "sigmoid, as tanh"
 # What stands on either side of the headline's figure, and what it is called there.
-SIGMOID = {DEFAULT: "default (Glorot)", MENDED: "both: starts as tanh", "sigmoid, 4 × Glorot": "slope mended: 4 ×",
-           "sigmoid, He": "He", "sigmoid, Glorot, centred": "output centred"}  # fmt: skip
+SIGMOID = {DEFAULT: "default (Glorot)", MENDED: "starts as tanh", "sigmoid, 4 × Glorot": "only slope mended",
+           "sigmoid, He": "He", "sigmoid, Glorot, centred": "only centred"}  # fmt: skip
 OTHERS = {"tanh, Glorot": "tanh", "ReLU, He": "ReLU, He", "GELU, He": "GELU, He", "ReLU, Glorot": "ReLU, Glorot",
           "sigmoid, Glorot, Residual": "sigmoid, Residual",
           "sigmoid, Glorot, LayerNorm": "sigmoid, LayerNorm"}  # fmt: skip
@@ -147,16 +148,16 @@ def shares(how: Effort, out: Path) -> Part:
         group = told.loc[[method]]
         depths = group.index.unique("depth")
         lines += [f"{method}: seeds that train, of {int(group.n.iloc[0])}, and the learning rate chosen"]
-        lines += [f"{'depth':28}" + "".join(f"{depth:>10}" for depth in depths)]
+        lines += [f"{'depth':28}" + "".join(f"{depth:>12}" for depth in depths)]
         for name, row in group.groupby(level=1, sort=False):
-            lines.append(f"{name:28}" + "".join(f"{r.trains:>4.0f} {f'({r.rate:.2g})':>5}" for r in row.itertuples()))
+            lines.append(f"{name:28}" + "".join(f"{f'{r.trains:.0f} at {r.rate:.2g}':>12}" for r in row.itertuples()))
         lines.append("")
     causes = ""
     if how == Effort.FULL:
-        slope, centre = (told.loc["SGD", name, 20] for name in ("sigmoid, 4 × Glorot", "sigmoid, Glorot, centred"))
-        causes = (
-            f"; with only the slope made up for {slope.trains:.0f}, with only the output centred {centre.trains:.0f}"
-        )
+        slope, centre = ([told.trains["SGD", f"sigmoid, {name}", depth] for depth in (10, 20)]
+                         for name in ("4 × Glorot", "Glorot, centred"))  # fmt: skip
+        causes = f"; with the slope alone mended {slope[1]:.0f} (at depth 10: {slope[0]:.0f}), with the output alone "
+        causes += f"centred {centre[1]:.0f} ({centre[0]:.0f})"
     reached = int((tuning.test_score >= TRAINS).sum())
     seeds, rates = tuning.seed.nunique(), tuning.rate.nunique()
     caption = (
@@ -244,7 +245,7 @@ def geometric(values: Iterable[Any]) -> float:
 
 def by_layer(how: Effort) -> Part:
     """(a) Which of four numbers tells that a gradient vanishes?"""
-    depth, width, seeds = 50, 64, how.pick(3, 10, 30)
+    depth, width, seeds = 50, 64, how.pick(3, 5, 30)
     split = dataset("moons").split(0)
     starts = {"sigmoid, Glorot": (Sigmoid(), glorot_uniform), "tanh, Glorot": (Tanh(), glorot_uniform),
               "ReLU, Glorot": (ReLU(), glorot_uniform), "ReLU, He": (ReLU(), he_normal)}  # fmt: skip
@@ -266,8 +267,9 @@ def by_layer(how: Effort) -> Part:
         for name, style in styles(found).items():
             values = [geometric(getattr(g, quantity)) for g in found[name]]
             ax.plot(range(1, len(values) + 1), values, label=name, markevery=10, markersize=4, linewidth=1.4, **style)
-        ax.set(yscale="log", title=title, xlabel="layer")
-    axes[0].legend(frameon=False, fontsize=8, loc="lower right")
+        ax.set(yscale="log", title=title, xlabel="layer", xticks=[1, 10, 20, 30, 40, 50])
+        ax.yaxis.set_major_formatter(POWER)
+    fig.legend(*axes[0].get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=len(found))
     caption = f"{depth} hidden layers of {width}, before training; geometric means over {seeds} seeds."
     alt = "Four panels over the layers: δ falls by eight orders for ReLU with Glorot weights, where ‖dW‖ stays level."
     return Part(
@@ -283,7 +285,7 @@ def by_layer(how: Effort) -> Part:
 
 def predicted(how: Effort) -> Part:
     """(b) E[f²] and E[f′²] tell signal and gradient of every layer before anything is run."""
-    depth, width, seeds = 20, how.pick(256, 256, 512), how.pick(3, 6, 10)
+    depth, width, seeds = 20, how.pick(256, 256, 512), how.pick(2, 4, 10)
     low, high = 0.8, 1.25
     normal = VarianceScaling(float(width), "in", "normal")  # N(0, 1)
     names = {"Glorot": glorot_uniform, "He": he_normal} | how.pick({}, {"N(0, 1)": normal}, {"N(0, 1)": normal})
@@ -308,13 +310,15 @@ def predicted(how: Effort) -> Part:
     off = geometric((squared / mean_field(other).delta).ravel())
     lines.append(f"With squared error, whose δ_L = z_L - t depends on the weights, ReLU, He has {off:.2f}.")
     fig, ax = plt.subplots(figsize=(6.5, 3.6), layout="constrained")
-    for name, style in styles(drawn).items():
-        delta, line = drawn[name]
-        layers = np.arange(1, len(line) + 1)
-        ax.plot(layers, line, color=style["color"], linestyle=style["linestyle"], linewidth=1.2)
-        seen = np.exp(np.log(delta).mean(axis=0))
-        ax.plot(layers, seen, color=style["color"], marker=style["marker"], linestyle="", markersize=4, label=name)
+    for name, style in styles(dict.fromkeys(name.split(",")[0] for name in drawn)).items():
+        for init, dash, fill in (("Glorot", "-", "full"), ("He", "--", "none")):
+            delta, line = drawn[f"{name}, {init}"]
+            layers, colour = np.arange(1, len(line) + 1), style["color"]
+            ax.plot(layers, line, color=colour, linestyle=dash, linewidth=1.2)
+            ax.plot(layers, np.exp(np.log(delta).mean(axis=0)), color=colour, marker=style["marker"], fillstyle=fill,
+                    linestyle="", markersize=4.5, label=f"{name}, {init}")  # fmt: skip
     ax.set(yscale="log", xlabel="layer", ylabel="‖δ_l‖ / ‖δ_L‖", xticks=[1, 5, 10, 15, 20])
+    ax.yaxis.set_major_formatter(POWER)
     ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     caption = f"Lines: predicted. Marks: measured, width {width}, geometric mean over {seeds} seeds."
     alt = (
@@ -327,7 +331,8 @@ def predicted(how: Effort) -> Part:
         f"{len(drawn) - len(outside)} of {len(drawn)} lie within it, as a geometric mean over {seeds} seeds",
         holds=all(magnified > 2 for magnified in outside.values()),
         half="; ".join(
-            f"{title} does not, as it magnifies {times:.1f}-fold in relative terms what differs between samples"
+            f"{title} does not: there 1 % more variance in the input makes {times:.1f} % more at the top, so that what "
+            "samples and seeds differ by is magnified"
             for title, times in outside.items()
         ),
         details="\n".join(lines),
@@ -374,6 +379,8 @@ def born_dead(how: Effort) -> Part:
                 d, share, [[share - a], [b - share]], color=style["color"], marker=style["marker"], markersize=6
             )
     ax.set(xscale="log", xlabel="depth", ylabel="chance to be born dead")
+    ax.set_xticks([1, 3, 10, 30, 100], ["1", "3", "10", "30", "100"])
+    ax.set_xticks([], minor=True)
     ax.yaxis.set_major_formatter(PercentFormatter(1))
     ax.legend(frameon=False, fontsize=8)
     caption = f"Lines: 1 - (1 - 2^-w)^L. Marks: {networks:,} networks each; the Wilson intervals are smaller than them."

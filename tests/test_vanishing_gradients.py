@@ -52,7 +52,7 @@ def test_seeds_that_train_are_counted_with_wilsons_interval():
             for score in scores]  # fmt: skip
     rows += [("SGD", "sigmoid, Glorot", 20, "tuning", 0.99, 0.1)] * 5  # not counted
     told = counted(pd.DataFrame(rows, columns=["optimizer", "network", "depth", "phase", "test_score", "rate"]))
-    assert told.trains.tolist() == [10, 9, 8, 0]
+    assert told.trains.tolist() == [8, 0, 10, 9]
     n, z = 10, 1.959964
     for row in told.itertuples():  # Wilson 1927
         share = row.trains / n
@@ -61,7 +61,7 @@ def test_seeds_that_train_are_counted_with_wilsons_interval():
                                    atol=1e-6)  # fmt: skip
     figure = headline(told)
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["Sigmoid, by how it starts (plain SGD)"]
-    assert {text.get_text() for text in figure.axes[0].texts} >= {"default (Glorot)", "both: starts as tanh"}
+    assert {text.get_text() for text in figure.axes[0].texts} >= {"default (Glorot)", "starts as tanh"}
 
 
 @pytest.mark.slow
