@@ -34,6 +34,11 @@ def lbfgs(
     The arguments are those of `train`. A replica ends when its largest partial derivative is below `tolerance`
     ("converged"), after `iterations` ("finished"), or when no step improves any more ("no further descent"). The
     history holds "loss" after each iteration. The network runs in inference mode: dropout is off, statistics stay.
+
+    >>> from minnet import Dense, mse
+    >>> x = np.linspace(-1, 1, 9)[:, None]
+    >>> lbfgs(Network(Dense(1, 1)), mse, x, 2 * x + 1, seed=0, dtype=np.float64).theta.round(4)
+    array([2., 1.])
     """
     check_parts(network, loss, None, iterations=iterations)
     theta = checked_theta(network, network.init_theta(seed, dtype) if theta is None else theta, seed)

@@ -1,7 +1,6 @@
 """How figures become files and parts of a page: inline SVG whose colours follow the reader's light or dark scheme."""
 
 import io
-import os
 import re
 import warnings
 from collections.abc import Mapping
@@ -11,8 +10,10 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatterSciNotation, NullFormatter
 
 import minnet.lab.plots as plots
+from minnet.files import replace_file
 
 INK = "#1b1f24"
 # What a drawn colour is called in the page's style sheet, which has one value for light and one for dark.
@@ -54,16 +55,18 @@ def page_templates() -> Environment:
 
 
 def write_files(contents: Mapping[Path, bytes]) -> None:
-    """Write each file beside its place and rename it into it, so that nobody reads half of one."""
+    """Write each file, and its folder if it is not there yet."""
     for file, content in contents.items():
         file.parent.mkdir(parents=True, exist_ok=True)
-        draft = file.with_name(f".{file.name}.{os.getpid()}")
-        draft.write_bytes(content)
-        draft.replace(file)
+        replace_file(file, content)
 
 
 def saved(figure: Figure, kind: str) -> bytes:
     """The bytes of a figure as "svg" or "png"; the same figure gives the same bytes."""
+    for axis in (axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)):
+        if isinstance(axis.get_major_formatter(), LogFormatterSciNotation):  # it writes powers as formulas
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter(NullFormatter())
     target = io.BytesIO()
     metadata: dict[str, Any] = dict.fromkeys(("Date", "Creator", "Format", "Type")) if kind == "svg" else {}
     with warnings.catch_warnings():
