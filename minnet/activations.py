@@ -22,6 +22,10 @@ class Activation(Layer):
     """The contract: `__call__` and `derivative`; `slope` where the derivative is cheaper once y is known.
 
     `weight_init` is the initializer recommended for the Dense layer that feeds this activation.
+
+    >>> x = np.array([-1.0, 2.0])
+    >>> ReLU()(x), ReLU().derivative(x), ReLU.weight_init
+    (array([0., 2.]), array([0., 1.]), VarianceScaling(2.0, 'in', 'normal'))
     """
 
     weight_init: ClassVar[Initializer] = glorot_uniform

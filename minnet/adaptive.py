@@ -16,7 +16,11 @@ from minnet.settings import Array, require
 
 @dataclass(frozen=True, repr=False)
 class AdaGrad(Optimizer):
-    """s ← s + g², θ ← θ - η g / (√s + ε) (Duchi, Hazan & Singer 2011)."""
+    """s ← s + g², θ ← θ - η g / (√s + ε) (Duchi, Hazan & Singer 2011).
+
+    >>> AdaGrad(0.1, epsilon=1e-8)
+    AdaGrad(0.1, epsilon=1e-08)
+    """
 
     rate: Rate | Schedule
     epsilon: float = 1e-10
@@ -34,7 +38,11 @@ class AdaGrad(Optimizer):
 
 @dataclass(frozen=True, repr=False)
 class RMSProp(Optimizer):
-    """s ← ρ s + (1 - ρ) g², θ ← θ - η g / (√s + ε) (Tieleman & Hinton 2012)."""
+    """s ← ρ s + (1 - ρ) g², θ ← θ - η g / (√s + ε) (Tieleman & Hinton 2012).
+
+    >>> RMSProp(0.01, decay=0.9)
+    RMSProp(0.01, decay=0.9)
+    """
 
     rate: Rate | Schedule
     decay: float = 0.99
@@ -59,6 +67,11 @@ class Adam(Optimizer):
     """m ← β₁ m + (1 - β₁) g, s ← β₂ s + (1 - β₂) g², θ ← θ - η m̂ / (√ŝ + ε), m̂ = m / (1 - β₁ᵗ), ŝ = s / (1 - β₂ᵗ).
 
     Kingma & Ba 2015.
+
+    >>> theta, adam = np.zeros(2), Adam(0.01)
+    >>> adam.step(theta, np.array([5.0, -0.5]), adam.init(theta))
+    >>> theta.round(6)  # whatever the gradient's size, the first step is one of the rate
+    array([-0.01,  0.01])
     """
 
     rate: Rate | Schedule = 1e-3
@@ -78,7 +91,11 @@ class Adam(Optimizer):
 
 @dataclass(frozen=True, repr=False)
 class AdamW(Optimizer):
-    """Adam, and weights shrink by η λ of themselves each step, apart from the gradient (Loshchilov & Hutter 2019)."""
+    """Adam, and weights shrink by η λ of themselves each step, apart from the gradient (Loshchilov & Hutter 2019).
+
+    >>> AdamW(1e-3, weight_decay=0.1)
+    AdamW(weight_decay=0.1)
+    """
 
     rate: Rate | Schedule = 1e-3
     weight_decay: float = 1e-2
@@ -109,6 +126,9 @@ class Clipped(Optimizer):
     """Another optimizer that sees the gradient clipped, replica by replica (Pascanu, Mikolov & Bengio 2013).
 
     First each entry to [-value, value], then the whole to a norm of at most `norm`; None leaves that out.
+
+    >>> Clipped(Adam(), norm=1.0)
+    Clipped(Adam(), norm=1.0)
     """
 
     optimizer: Optimizer

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from minnet.activations import Activation
-from minnet.equivalents import equivalents
 from minnet.findings import (
     GRID,
     breakpoints,
@@ -22,11 +21,18 @@ from minnet.findings import (
     saturation,
     zeros,
 )
+from minnet.shown import Rows, Shown
 
 
-@dataclass(frozen=True)
-class Datasheet:
-    """What `datasheet` found. Limits and ends that do not exist are NaN; intervals are pairs."""
+@dataclass(frozen=True, repr=False)
+class Datasheet(Shown):
+    """What `datasheet` found. Limits and ends that do not exist are NaN; intervals are pairs.
+
+    >>> from minnet import GELU
+    >>> sheet = datasheet(GELU())
+    >>> sheet.monotone, sheet.kinks, round(sheet.lipschitz, 3)
+    ('no', (), 1.129)
+    """
 
     activation: Activation
     range: tuple[float, float]
@@ -57,7 +63,7 @@ class Datasheet:
         """n_out Var(W) that keeps the gradient's variance: 1 / E[f′²]."""
         return float(np.divide(1.0, self.slope_moment)) if self.slope_moment else np.inf
 
-    def __str__(self) -> str:
+    def shown(self) -> tuple[str, Rows]:
         low, high = self.range
         ends = ("[" if self.attained[0] else "(") + f"{low:.6g}, {high:.6g}" + ("]" if self.attained[1] else ")")
         lines = {
@@ -77,8 +83,7 @@ class Datasheet:
             "already known as": "; ".join(self.equals) or "nothing of the catalogue",
             "pickles": "yes" if self.pickles else "no (a lambda does not; a function defined in a module does)",
         }
-        width = max(map(len, lines))
-        return "\n".join([repr(self.activation), *(f"  {name:{width}}  {text}" for name, text in lines.items())])
+        return repr(self.activation), list(lines.items())
 
     def plot(self, ax: Any = None) -> Any:
         """Curve, derivative, and where unit normal inputs fall; kinks and jumps are marked. Returns the Axes.
@@ -146,7 +151,14 @@ def _saturated(ends: tuple[float, float]) -> str:
 
 
 def datasheet(activation: Activation) -> Datasheet:
-    """Compute the datasheet of an activation; takes about a second."""
+    """Compute the datasheet of an activation; takes about a second.
+
+    >>> from minnet import Elementwise
+    >>> datasheet(Elementwise(lambda x: np.maximum(x, 0))).equals
+    ('ReLU()',)
+    """
+    from minnet.equivalents import equivalents  # which loads what nothing else needs
+
     sheet = _shape(activation)
     found = equivalents(activation, sheet, _shape)
     values = {field.name: getattr(sheet, field.name) for field in fields(sheet)}

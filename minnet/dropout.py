@@ -16,6 +16,9 @@ class Dropout(Layer):
     """In training each entry is 0 with probability `rate`, and the others grow by 1 / (1 - rate); else y = x.
 
     Srivastava et al. 2014, scaled in training rather than in inference, as everywhere today.
+
+    >>> Dropout(0.5).forward([], np.ones((1, 6)), Streams(2, "noise"))[0]
+    array([[0., 2., 2., 0., 0., 2.]])
     """
 
     rate: float = 0.5

@@ -37,6 +37,11 @@ def lbfgs(
     ("converged"), after `iterations` or `evaluations` of the loss, by default 20 an iteration ("finished"), or when no
     step improves it by a share of more than `flat` any more ("no further descent"). The history holds "loss" after each
     iteration. The network runs in inference mode: dropout is off, statistics stay.
+
+    >>> from minnet import Dense, mse
+    >>> x = np.linspace(-1, 1, 9)[:, None]
+    >>> lbfgs(Network(Dense(1, 1)), mse, x, 2 * x + 1, seed=0, dtype=np.float64).theta.round(4)
+    array([2., 1.])
     """
     check_parts(network, loss, None, iterations=iterations)
     theta = checked_theta(network, network.init_theta(seed, dtype) if theta is None else theta, seed)

@@ -30,11 +30,15 @@ class Following(Settings):
     With unit variance before every activation, n_in E[f²] Var(W) = 1 keeps it on the way there and n_out E[f′²] Var(W)
     = 1 on the way back (He et al. 2015, eq. 10 and 14, for any f); this is the compromise between the two that Glorot
     & Bengio (2010) take for the identity, and it is theirs there. For ReLU it is He's, with the average fan.
+
+    >>> from minnet import Dense, Sine
+    >>> Dense(64, 64, weight_init=Following(Sine(1.0)))
+    Dense(64, 64, weight_init=Following(Sine(omega_0=1.0)))
     """
 
     activation: Activation
 
-    def __call__(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    def __call__(self, rng: "np.random.Generator", shape: tuple[int, ...]) -> Array:
         n_in, n_out = shape[-2:]
         forward, back = second_moments(self.activation)
         total = n_in * forward + n_out * back
@@ -49,6 +53,10 @@ def tanh_equivalent(network: Network, theta: Array) -> Array:
     lowered by the sum of its weights (before doubling). theta: (..., P) of the network -> (..., P), a copy.
 
     Raises ValueError where a Sigmoid does not stand between two Dense layers, with Residual looked into.
+
+    >>> network = Network(Dense(2, 3), Sigmoid(), Dense(3, 1))
+    >>> tanh_equivalent(network, network.init_theta(seed=0)).shape
+    (13,)
     """
     theta = np.array(theta)
     _make_equivalent(network, network.unpack(theta), "")

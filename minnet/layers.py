@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from minnet.initializers import Initializer, glorot_uniform, zeros
-from minnet.products import matmul, ones
+from minnet.products import matmul, ones, times_transposed
 from minnet.randomness import Streams
 from minnet.settings import Array, Settings, require
 
@@ -24,7 +24,11 @@ Backward = Callable[..., Any]  # backward(dy, grads, need_dx=True) -> dx
 
 
 class Parameter(NamedTuple):
-    """What a layer wants to learn: shape without replicas; init(rng, shape) -> array; what role it plays."""
+    """What a layer wants to learn: shape without replicas; init(rng, shape) -> array; what role it plays.
+
+    >>> Dense(3, 2).parameters[1][:2]
+    ('b', (1, 2))
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -33,7 +37,12 @@ class Parameter(NamedTuple):
 
 
 class Layer(Settings, ABC):
-    """The contract. A layer of your own is a frozen dataclass with `forward` and, if it learns, `parameters`."""
+    """The contract. A layer of your own is a frozen dataclass with `forward` and, if it learns, `parameters`.
+
+    >>> y, backward = Dense(1, 1).forward([np.array([[2.0]]), np.array([[1.0]])], np.array([[3.0]]))
+    >>> y, backward(np.ones((1, 1)), [np.empty((1, 1)), np.empty((1, 1))])
+    (array([[7.]]), array([[2.]]))
+    """
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -69,6 +78,11 @@ class Dense(Layer):
 
     Weights start Glorot-uniform (Glorot & Bengio 2010), as in Keras and scikit-learn; biases start at zero. Before
     ReLU pass `weight_init=he_normal` (He et al. 2015).
+
+    >>> layer = Dense(3, 2)
+    >>> W, b = layer.unpack(np.arange(8.0))
+    >>> layer.forward([W, b], np.ones((1, 3)))[0]
+    array([[12., 16.]])
     """
 
     n_in: int
@@ -99,14 +113,18 @@ class Dense(Layer):
             dW, db = grads
             matmul(x.mT, dy, out=dW)
             matmul(ones(1, dy.shape[-2], dy.dtype), dy, out=db)
-            return matmul(dy, W.mT) if need_dx else None
+            return times_transposed(dy, W) if need_dx else None
 
         return y, backward
 
 
 @dataclass(frozen=True, repr=False)
 class Residual(Layer):
-    """y = x + f(x) for an inner layer f that keeps the number of features (He et al. 2016)."""
+    """y = x + f(x) for an inner layer f that keeps the number of features (He et al. 2016).
+
+    >>> Residual(Dense(1, 1)).forward([np.array([[2.0]]), np.array([[1.0]])], np.array([[3.0]]))[0]
+    array([[10.]])
+    """
 
     inner: Layer
 

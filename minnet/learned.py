@@ -18,6 +18,9 @@ class PReLU(Layer):
     """y = x where x > 0, else αx; α is learned, one for all features (n = 1) or one each (He et al. 2015).
 
     α starts at ¼ and, as the paper asks, weight decay spares it.
+
+    >>> PReLU().forward([np.array([[0.25]])], np.array([[-2.0, 2.0]]))[0]
+    array([[-0.5,  2. ]])
     """
 
     n: int = 1
@@ -48,6 +51,9 @@ class LearnedSwish(Layer):
     """y = x σ(βx); β is learned, one for all features (n = 1) or one each (Ramachandran, Zoph & Le 2017).
 
     β = 0 is half the identity, β → ∞ is ReLU; it starts at 1.
+
+    >>> LearnedSwish().forward([np.array([[0.0]])], np.array([[-2.0, 2.0]]))[0]  # with β = 0
+    array([[-1.,  1.]])
     """
 
     n: int = 1
@@ -79,6 +85,9 @@ class Maxout(Layer):
     """y = the largest of `pieces` linear maps x Wᵢ + bᵢ, output by output (Goodfellow et al. 2013).
 
     W (..., pieces, n_in, n_out), b (..., pieces, 1, n_out). At a tie the first piece is taken.
+
+    >>> [parameter.shape for parameter in Maxout(4, 2, pieces=3).parameters]
+    [(3, 4, 2), (3, 1, 2)]
     """
 
     n_in: int

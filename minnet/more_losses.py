@@ -1,6 +1,7 @@
-"""Losses for outliers, margins and counts."""
+"""Losses for yes or no, outliers, margins and counts."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +11,41 @@ from minnet.settings import Array, require
 
 
 @dataclass(frozen=True, repr=False)
+class BinaryCrossEntropy(Loss):
+    """L = mean -[t log σ(y) + (1 - t) log(1 - σ(y))], for logits y and targets in [0, 1], both (..., batch, n_out).
+
+    >>> loss, dy = BinaryCrossEntropy()(np.zeros((2, 1)), np.array([[0.0], [1.0]]))
+    >>> print(round(float(loss), 4), dy.ravel())
+    0.6931 [ 0.25 -0.25]
+    """
+
+    def encode(self, target: npt.ArrayLike, n_out: int, dtype: npt.DTypeLike) -> Array:
+        """As any real target, and between 0 and 1."""
+        t = real_target(self, target, n_out, dtype)
+        if t.size and not (t.min() >= 0 and t.max() <= 1):
+            raise ValueError(f"{self} expects targets between 0 and 1, got {t.min()} to {t.max()}")
+        return t
+
+    def metric(self, y: Array, target: Array) -> Array:
+        """Accuracy: the share of outputs on the right side of 0."""
+        return ((y > 0) == (target > 0.5)).mean(axis=(-2, -1))
+
+    def each(self, y: Array, target: Array) -> tuple[Array, Array]:
+        """max(y, 0) - t y + log(1 + exp(-|y|)), and σ(y) - t; both averaged over the outputs."""
+        n_out = y.shape[-1]
+        e = np.exp(-np.abs(y))
+        loss = np.maximum(y, 0) - target * y + np.log1p(e)
+        sigmoid: Any = np.where(y >= 0, 1, e) / (1 + e)
+        return np.add.reduce(loss, axis=-1) / n_out, (sigmoid - target) / n_out
+
+
+@dataclass(frozen=True, repr=False)
 class MeanAbsoluteError(Loss):
-    """L = mean |y - t|, over batch and outputs; the slope at y = t is taken as 0, as PyTorch does."""
+    """L = mean |y - t|, over batch and outputs; the slope at y = t is taken as 0, as PyTorch does.
+
+    >>> print(MeanAbsoluteError()(np.array([[1.0], [3.0]]), np.array([[0.0], [1.0]]))[0])
+    1.5
+    """
 
     def each(self, y: Array, target: Array) -> tuple[Array, Array]:
         error, n_out = y - target, y.shape[-1]
@@ -20,7 +54,11 @@ class MeanAbsoluteError(Loss):
 
 @dataclass(frozen=True, repr=False)
 class Huber(Loss):
-    """L = mean of e² / 2 where |e| <= δ, else δ (|e| - δ / 2), e = y - t: no outlier pulls more (Huber 1964)."""
+    """L = mean of e² / 2 where |e| <= δ, else δ (|e| - δ / 2), e = y - t: no outlier pulls more (Huber 1964).
+
+    >>> print(Huber(delta=0.5)(np.array([[1.0], [3.0]]), np.array([[0.0], [1.0]]))[0])
+    0.625
+    """
 
     delta: float = 1.0
 
@@ -35,7 +73,11 @@ class Huber(Loss):
 
 @dataclass(frozen=True, repr=False)
 class Hinge(Loss):
-    """L = mean max(0, 1 - t y), for targets t of -1 and 1, both (..., batch, n_out) (Cortes & Vapnik 1995)."""
+    """L = mean max(0, 1 - t y), for targets t of -1 and 1, both (..., batch, n_out) (Cortes & Vapnik 1995).
+
+    >>> print(Hinge()(np.array([[0.5], [3.0]]), np.array([[-1.0], [1.0]]))[0])
+    0.75
+    """
 
     def encode(self, target: npt.ArrayLike, n_out: int, dtype: npt.DTypeLike) -> Array:
         """As any real target, and -1 or 1."""
@@ -55,7 +97,11 @@ class Hinge(Loss):
 
 @dataclass(frozen=True, repr=False)
 class Poisson(Loss):
-    """L = mean exp(y) - t y, for counts t >= 0 and y the logarithm of their mean (PyTorch's PoissonNLLLoss)."""
+    """L = mean exp(y) - t y, for counts t >= 0 and y the logarithm of their mean (PyTorch's PoissonNLLLoss).
+
+    >>> print(Poisson()(np.array([[0.0], [0.0]]), np.array([[3.0], [1.0]]))[0])
+    1.0
+    """
 
     def encode(self, target: npt.ArrayLike, n_out: int, dtype: npt.DTypeLike) -> Array:
         """As any real target, and not below 0."""
@@ -80,6 +126,7 @@ def _poisson_deviance(mean: Array, target: Array) -> Array:
     return (surprise - target + mean).sum(axis=-2)
 
 
+binary_cross_entropy = BinaryCrossEntropy()
 mae = MeanAbsoluteError()
 hinge = Hinge()
 poisson = Poisson()

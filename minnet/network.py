@@ -12,6 +12,7 @@ import numpy.typing as npt
 from minnet.layers import Backward, Layer, Parameter, Params
 from minnet.randomness import Seed, Streams
 from minnet.settings import Array
+from minnet.shown import as_html
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -35,6 +36,10 @@ class Network(Layer):
 
     def __repr__(self) -> str:
         return f"Network({', '.join(map(repr, self.layers))})"
+
+    def _repr_html_(self) -> str:
+        rows = [(str(i), repr(layer), f"{_size(layer) or ''}") for i, layer in enumerate(self.layers)]
+        return as_html(f"Network of {self.size} parameters", rows, header=("", "layer", "parameters"))
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:

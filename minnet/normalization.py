@@ -17,6 +17,12 @@ class LayerNorm(Layer):
     """y = γ (x - mean) / √(var + ε) + β, mean and biased variance over the n features of each row.
 
     Ba, Kiros & Hinton 2016. γ starts at 1, β at 0; ε is PyTorch's.
+
+    >>> from minnet import Network
+    >>> network = Network(LayerNorm(2))
+    >>> network(network.init_theta(seed=0), np.array([[1, 3], [10, 30]])).round(3)
+    array([[-1.,  1.],
+           [-1.,  1.]], dtype=float32)
     """
 
     n: int
@@ -42,6 +48,12 @@ class BatchNorm(Layer):
 
     In training mean and biased variance are those of the batch. In inference they are the population's, mean and
     unbiased variance, which `calibrate` sets over all the data it is given (their Algorithm 2) and θ keeps.
+
+    >>> from minnet import Network
+    >>> network, x = Network(BatchNorm(1)), np.array([[1.0], [2.0], [3.0]])
+    >>> theta = network.init_theta(seed=0)
+    >>> network.calibrate(network.unpack(theta), x).ravel().round(2), theta[2:]  # mean, variance
+    (array([-1.,  0.,  1.]), array([2., 1.], dtype=float32))
     """
 
     n: int

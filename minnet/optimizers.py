@@ -17,7 +17,14 @@ State = dict[str, Array]
 
 
 class Optimizer(Settings, ABC):
-    """The contract. An optimizer of your own is a frozen dataclass with a `rate`, `init` and `step`."""
+    """The contract. An optimizer of your own is a frozen dataclass with a `rate`, `init` and `step`.
+
+    >>> sgd = SGD(0.5)
+    >>> theta, gradient = np.array([1.0, 2.0]), np.array([0.2, -0.2])
+    >>> sgd.step(theta, gradient, sgd.init(theta))
+    >>> theta
+    array([0.9, 2.1])
+    """
 
     rate: Rate | Schedule
 
@@ -82,6 +89,9 @@ class SGD(Optimizer):
     Nesterov (1983), as Sutskever et al. (2013) write it: θ ← θ - η (g + μ v). Weight decay adds λ θ to the gradient,
     for weights only: biases and scales are spared. The definitions are PyTorch's. `rate` is a number, one a replica, or
     a schedule.
+
+    >>> SGD(0.1, 0.9, nesterov=True)
+    SGD(0.1, momentum=0.9, nesterov=True)
     """
 
     rate: Rate | Schedule

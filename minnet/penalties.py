@@ -9,7 +9,12 @@ from minnet.settings import Array, Settings, require
 
 @dataclass(frozen=True, repr=False)
 class Penalty(Settings):
-    """l1 Σ|w| + l2 / 2 Σw² over the weights, added to the loss; biases, scales and statistics are spared."""
+    """l1 Σ|w| + l2 / 2 Σw² over the weights, added to the loss; biases, scales and statistics are spared.
+
+    >>> added, gradient = Penalty(l2=0.1)(np.array([2.0, 5.0]), np.array([1, 0]))  # a weight and a bias
+    >>> print(added, gradient)
+    0.2 [0.2 0. ]
+    """
 
     l1: float = 0.0
     l2: float = 0.0

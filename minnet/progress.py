@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 
 
-def counted(epochs: int) -> Iterable[int]:
-    """The epochs from 0 on, with a bar on stderr while they go by."""
+def counted(epochs: range, *, shown: bool) -> Iterable[int]:
+    """The epochs; if `shown`, with a bar on stderr while they go by."""
+    if not shown:
+        return epochs
     from rich.console import Console
     from rich.progress import track
 
     console = Console(stderr=True)
-    return track(range(epochs), "training", console=console, disable=not console.is_terminal, transient=True)
+    return track(epochs, "training", console=console, disable=not console.is_terminal, transient=True)

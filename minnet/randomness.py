@@ -15,7 +15,7 @@ PURPOSES: tuple[Purpose, ...] = ("data", "weights", "order", "noise", "test")
 Seed = int | Sequence[int] | Array
 
 
-def generator(seed: int, purpose: Purpose) -> np.random.Generator:
+def generator(seed: int, purpose: Purpose) -> "np.random.Generator":
     """The random numbers of one purpose under one seed (numpy's SeedSequence keeps the purposes independent)."""
     require(seed >= 0, f"a seed has to be an integer >= 0, got {seed}")
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(PURPOSES.index(purpose),)))
@@ -38,7 +38,7 @@ class Streams:
         self.single = seeds.ndim == 0
         self.generators = [generator(int(one), purpose) for one in seeds.reshape(-1)]
 
-    def draw(self, sample: Callable[[np.random.Generator], Array]) -> Array:
+    def draw(self, sample: Callable[["np.random.Generator"], Array]) -> Array:
         """One sample a replica, stacked on a new first axis; a single network's sample has no such axis."""
         if self.single:
             return sample(self.generators[0])

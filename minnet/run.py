@@ -8,23 +8,34 @@ import numpy.typing as npt
 
 from minnet.network import Network
 from minnet.settings import Array
+from minnet.shown import Rows, Shown, training_rows
 
 
 class Stop(NamedTuple):
-    """Why a replica stopped, after how many whole epochs, and in words."""
+    """Why a replica stopped, after how many whole epochs, and in words.
+
+    >>> Stop("finished", 100, "all epochs").epoch
+    100
+    """
 
     reason: str  # "finished", "diverged", "interrupted", "early stopping", or the name of a callback
     epoch: int
     message: str
 
 
-@dataclass
-class Run:
+@dataclass(repr=False)
+class Run(Shown):
     """What training leaves: the network, theta (P,) or (K, P), the history by epoch and replica, and why it stopped.
 
     `history` maps a name to an array (epochs,) or (epochs, K): "loss" (the mean over each epoch's batches, before each
     update), and with validation data "validation_loss" and "validation_metric" (accuracy, or R²). NaN: not recorded.
     `best_epoch` is there after early stopping: theta is that of the end of this epoch, counted from 1.
+
+    >>> from minnet import SGD, Dense, mse, train
+    >>> x = np.linspace(-1, 1, 32)[:, None]
+    >>> run = train(Network(Dense(1, 1)), mse, SGD(0.1), x, 2 * x, epochs=50, batch_size=8, seed=[0, 1, 2])
+    >>> run.theta.shape, run.history["loss"].shape, run.diverged
+    ((3, 2), (50, 3), array([False, False, False]))
     """
 
     network: Network
@@ -42,24 +53,23 @@ class Run:
         """Which replicas diverged, (K,); one entry for a single network."""
         return np.array([stop.reason == "diverged" for stop in self.stops])
 
-    def __repr__(self) -> str:
+    def shown(self) -> tuple[str, Rows]:
         replicas = f"{len(self.stops)} replicas of " if self.theta.ndim > 1 else ""
-        lines = [f"Run of {replicas}{self.network}, {self.network.size} parameters"]
-        for reason in dict.fromkeys(stop.reason for stop in self.stops):
-            epochs = [stop.epoch for stop in self.stops if stop.reason == reason]
-            span = f"{min(epochs)} to {max(epochs)}" if min(epochs) < max(epochs) else f"{min(epochs)}"
-            lines.append(f"  {reason}: {len(epochs)} of {len(self.stops)}, after {span} epochs")
-        for name, values in self.history.items():
-            columns = [column[np.isfinite(column)] for column in values.reshape(len(values), -1).T]
-            last = [column[-1] for column in columns if len(column)]
-            if last:
-                spread = f" ({min(last):.4g} to {max(last):.4g})" if len(last) > 1 else ""
-                lines.append(f"  {name}: {np.mean(last):.4g}{spread}")
-        return "\n".join(lines)
+        title = f"Run of {replicas}{self.network}, {self.network.size} parameters"
+        return title, training_rows(self.stops, self.history)
 
 
 class DivergenceError(ArithmeticError):
-    """A single network's training met a number that is not finite. `run` keeps the last finite theta."""
+    """A single network's training met a number that is not finite. `run` keeps the last finite theta.
+
+    >>> from minnet import SGD, Dense, mse, train
+    >>> x = np.ones((4, 1))
+    >>> try:
+    ...     train(Network(Dense(1, 1)), mse, SGD(1e30), x, x, epochs=9, batch_size=4, seed=0)
+    ... except DivergenceError as error:
+    ...     print(error.run.stops[0].reason)
+    diverged
+    """
 
     def __init__(self, message: str, run: Run):
         super().__init__(message)

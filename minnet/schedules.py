@@ -33,7 +33,11 @@ def check_rate(settings: HasRate) -> None:
 
 
 class Schedule(Settings, ABC):
-    """The contract. A schedule of your own is a frozen dataclass with a `rate` and a `factor`."""
+    """The contract. A schedule of your own is a frozen dataclass with a `rate` and a `factor`.
+
+    >>> [ExponentialDecay(0.1, gamma=0.5).factor(step) for step in range(4)]  # times the rate
+    [1.0, 0.5, 0.25, 0.125]
+    """
 
     rate: Rate
 
@@ -48,7 +52,11 @@ class Schedule(Settings, ABC):
 
 @dataclass(frozen=True, repr=False)
 class StepDecay(Schedule):
-    """γ^(step // every)."""
+    """γ^(step // every).
+
+    >>> [StepDecay(0.1, every=2, gamma=0.5).factor(step) for step in (0, 1, 2, 4)]
+    [1.0, 1.0, 0.5, 0.25]
+    """
 
     rate: Rate
     every: int
@@ -64,7 +72,11 @@ class StepDecay(Schedule):
 
 @dataclass(frozen=True, repr=False)
 class ExponentialDecay(Schedule):
-    """γ^step."""
+    """γ^step.
+
+    >>> [ExponentialDecay(0.1, gamma=0.5).factor(step) for step in (0, 1, 2)]
+    [1.0, 0.5, 0.25]
+    """
 
     rate: Rate
     gamma: float
@@ -79,7 +91,11 @@ class ExponentialDecay(Schedule):
 
 @dataclass(frozen=True, repr=False)
 class CosineDecay(Schedule):
-    """From 1 down to `end` along half a cosine over `steps` steps, then `end` (Loshchilov & Hutter 2017)."""
+    """From 1 down to `end` along half a cosine over `steps` steps, then `end` (Loshchilov & Hutter 2017).
+
+    >>> [round(CosineDecay(0.1, steps=4).factor(step), 3) for step in (0, 1, 2, 4, 9)]
+    [1.0, 0.854, 0.5, 0.0, 0.0]
+    """
 
     rate: Rate
     steps: int
@@ -95,7 +111,11 @@ class CosineDecay(Schedule):
 
 @dataclass(frozen=True, repr=False)
 class WarmUp(Schedule):
-    """A straight line from `start` to 1 over the first `steps` steps (Goyal et al. 2017), then on with `schedule`."""
+    """A straight line from `start` to 1 over the first `steps` steps (Goyal et al. 2017), then on with `schedule`.
+
+    >>> [WarmUp(0.1, steps=4).factor(step) for step in (0, 1, 4, 9)]
+    [0.0, 0.25, 1.0, 1.0]
+    """
 
     schedule: Schedule | Rate
     steps: int
@@ -124,6 +144,9 @@ class OneCycle(Schedule):
     """Up from rate / 25 to `rate` over the first part of `steps`, then down to almost nothing (Smith & Topin 2018).
 
     Half a cosine each way; `rate` is the highest. The start is 1 / `divide` of it, the end 1 / `final_divide` of that.
+
+    >>> [round(OneCycle(0.1, steps=100).factor(step), 3) for step in (0, 30, 100)]
+    [0.04, 0.999, 0.0]
     """
 
     rate: Rate
@@ -152,6 +175,10 @@ class ReduceOnPlateau(Schedule):
     """Times `gamma` whenever `monitor` has not fallen by a share of `threshold` for more than `patience` epochs.
 
     Looks at the history of each replica by itself. After a reduction the count starts anew.
+
+    >>> history = {"validation_loss": np.ones((12, 1))}
+    >>> float(ReduceOnPlateau(0.1).after_epoch(history)[0])
+    0.1
     """
 
     rate: Rate

@@ -13,6 +13,10 @@ class Softmax(Layer):
     """yᵢ = exp(xᵢ) / Σⱼ exp(xⱼ): each row becomes positive and sums to 1 (Bridle 1990). x, y: (..., batch, classes).
 
     To train a classifier leave it out: softmax_cross_entropy takes logits.
+
+    >>> import numpy as np
+    >>> Softmax().forward([], np.array([[0.0, np.log(3)]]))[0]
+    array([[0.25, 0.75]])
     """
 
     def forward(self, params: Params, x: Array, streams: Streams | None = None) -> tuple[Array, Backward]:
@@ -33,6 +37,10 @@ class LogSoftmax(Layer):
     """yᵢ = xᵢ - log Σⱼ exp(xⱼ), range (-∞, 0), without underflow. x, y: (..., batch, classes).
 
     To train a classifier leave it out: softmax_cross_entropy takes logits.
+
+    >>> import numpy as np
+    >>> LogSoftmax().forward([], np.array([[0.0, -1000.0]]))[0]
+    array([[    0., -1000.]])
     """
 
     def forward(self, params: Params, x: Array, streams: Streams | None = None) -> tuple[Array, Backward]:

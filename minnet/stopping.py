@@ -14,6 +14,9 @@ class EarlyStopping(Settings):
 
     `monitor` is any name of the history. A loss is better when lower, a metric when higher; an epoch is a new best if
     it is better by more than `least`. The best theta is given back too when the epochs run out or training diverges.
+
+    >>> EarlyStopping("validation_metric", patience=5)
+    EarlyStopping(monitor='validation_metric', patience=5)
     """
 
     monitor: str = "validation_loss"

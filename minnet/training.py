@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from minnet.doors import check_parts, checked_data, checked_theta, checked_weight
+from minnet.keeping import Checkpoint, Keeper, OnError
 from minnet.losses import Loss
 from minnet.network import Network
 from minnet.optimizers import Optimizer, weights_only
@@ -18,6 +19,7 @@ from minnet.run import DivergenceError, Run, Stop
 from minnet.schedules import Schedule
 from minnet.settings import Array, require
 from minnet.stopping import Best, EarlyStopping
+from minnet.threads import enough_threads
 
 Callback = Callable[[Run], Any]  # called after each epoch; what is true, (K,) or one for all, stops that replica
 
@@ -77,10 +79,9 @@ class _Replicas:
         """x, target and weight in a new random order, (..., N, n): gathered once, so that batches are slices."""
         n = self.data[0].shape[-2]
         order = self.order.draw(lambda rng: rng.permutation(n) if self.shuffle else np.arange(n))
-        return [
-            np.take_along_axis(array, order[..., None], axis=-2) if array.ndim > 2 else array.take(order, axis=0)
-            for array in self.data
-        ]
+        rows = order + n * np.arange(len(self.rows))[:, None]  # where each replica's own data lies end to end
+        flat = [(array.reshape(-1, array.shape[-1]), rows if array.ndim > 2 else order) for array in self.data]
+        return [array.take(where, axis=0) for array, where in flat]
 
     def epoch(self, number: int, batch_size: int) -> Array:
         """Train on every sample once; return the mean loss of each replica that is still there."""
@@ -127,8 +128,7 @@ class _Replicas:
                 if places[i] == "the loss":
                     places[i] = place
 
-        # the noise is a copy: the streams of the replicas that go on stay where they are
-        noise, layers = deepcopy(self.noise), list(enumerate(self.network.layers))
+        noise, layers = deepcopy(self.noise), list(enumerate(self.network.layers))  # the streams stay where they are
         for (i, layer), group in zip(layers, self.network.unpack(self.before), strict=True):
             x = layer.forward(group, x, noise)[0]
             look(x, f"the output of layer {i}, {layer}")
@@ -176,14 +176,18 @@ def train(
     shuffle: bool = True,
     callbacks: Iterable[Callback] = (),
     progress: bool = False,
+    checkpoint: Checkpoint | None = None,
+    every: int = 1,
+    on_checkpoint_error: OnError = "raise",
 ) -> Run:
     """Train by minibatches and return the Run.
 
     x: (N, n_in), y: (N,) integer labels or (N, n_out). `seed` is an int, or a sequence of K for K replicas, each with
     weights, batch order and noise of its own; then x may be (K, N, n_in), and y with it. `weight`, (N,) or (K, N),
     weighs the samples in each batch's mean; `penalty` is added to it. Training starts at a copy of `theta`, or at
-    network.init_theta(seed, dtype). Without `shuffle` the batches are taken in the order of the data. Ctrl-C ends the
-    training and keeps the Run.
+    network.init_theta(seed, dtype). Without `shuffle` batches are taken in the order of the data. Ctrl-C ends the
+    training and keeps the Run. `checkpoint` is a file written after `every` epochs and at the end, from which `resume`
+    goes on; if that fails, "warn" goes on, and "raise" ends it with a CheckpointError, whose `run` is the Run so far.
 
     Raises ValueError for data that does not fit, and DivergenceError when a single network diverges; replicas that
     diverge are frozen at their last finite theta and recorded, and the others go on.
@@ -203,15 +207,18 @@ def train(
     run = Run(network, theta, {}, [Stop("running", 0, "")] * count)
     best = Best(stopping, theta) if stopping else None
     work = _Replicas(run, loss, optimizer, penalty, seed, data, held_out, shuffle)
-    end, message, done = "finished", f"all {epochs} epochs done", 0
+    end, message, done, keeper = "finished", f"all {epochs} epochs done", 0, None
+    if checkpoint is not None:
+        keeper = Keeper(checkpoint, work, best, table, batch_size, seed, every, on_checkpoint_error)
+        callbacks, done = [*callbacks, keeper], keeper.restore()
 
     def record(done: int) -> None:
         run.history = {name: values[:done].reshape(done, *theta.shape[:-1]) for name, values in table.items()}
 
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), enough_threads(network.size, batch_size):
         try:
-            record(0)
-            for epoch in counted(epochs) if progress else range(epochs):
+            record(done)
+            for epoch in counted(range(done, epochs if len(work.rows) else 0), shown=progress):
                 values = [work.epoch(epoch, batch_size)]
                 if not len(work.rows):
                     break
@@ -238,4 +245,6 @@ def train(
         best.give_back(run)
     if theta.ndim == 1 and run.stops[0].reason == "diverged":
         raise DivergenceError(run.stops[0].message, run)
+    if keeper:
+        keeper.finish(run)
     return run

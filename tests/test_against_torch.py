@@ -10,6 +10,7 @@ import minnet
 from minnet import SGD, Dense, Network
 
 torch = pytest.importorskip("torch")
+safetensors_torch = pytest.importorskip("safetensors.torch")
 
 ACTIVATIONS = {
     minnet.Identity(): lambda z: z,
@@ -250,3 +251,48 @@ def test_class_weights_are_sample_weights():
     theirs.backward()
     assert loss == pytest.approx(theirs.item(), rel=1e-12)
     np.testing.assert_allclose(dy, their_y.grad.numpy(), rtol=1e-10, atol=1e-16)
+
+
+BENDS = [
+    (minnet.Tanh(), torch.nn.Tanh()),
+    (minnet.Sigmoid(), torch.nn.Sigmoid()),
+    (minnet.ReLU(), torch.nn.ReLU()),
+    (minnet.LeakyReLU(0.2), torch.nn.LeakyReLU(0.2)),
+    (minnet.GELU(), torch.nn.GELU()),
+    (minnet.GELU("tanh"), torch.nn.GELU("tanh")),
+    (minnet.PReLU(), torch.nn.PReLU()),
+    (minnet.PReLU(8), torch.nn.PReLU(8)),
+    (minnet.LayerNorm(8, epsilon=1e-3), torch.nn.LayerNorm(8, eps=1e-3)),
+    (minnet.BatchNorm(8, epsilon=1e-3), torch.nn.BatchNorm1d(8, eps=1e-3)),
+    (minnet.Dropout(0.3), torch.nn.Dropout(0.3)),
+    (minnet.Residual(Network(Dense(8, 8), minnet.ReLU())), None),
+    (Network(Dense(8, 8), minnet.SELU()), torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.SELU())),
+    (minnet.LogSoftmax(), torch.nn.LogSoftmax(-1)),
+]
+
+
+class TheirResidual(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.ReLU())
+
+    def forward(self, x):
+        return x + self.inner(x)
+
+
+@pytest.mark.parametrize(("ours", "theirs"), BENDS, ids=repr)
+def test_pytorch_reads_a_checkpoint(ours, theirs, tmp_path):
+    """Trained for some steps, so that nothing is where it started; strictly: every name and shape has to be theirs."""
+    rng = np.random.default_rng(6)
+    x, t = rng.normal(size=(50, 4)).astype(np.float32), rng.normal(size=(50, 3))
+    network = Network(Dense(4, 8), ours, Dense(8, 3))
+    torch_network = torch.nn.Sequential(torch.nn.Linear(4, 8), theirs or TheirResidual(), torch.nn.Linear(8, 3)).eval()
+    for seed in (0, [0, 1]):
+        run = minnet.train(network, minnet.mse, SGD(0.05, 0.9), x, t, epochs=5, batch_size=10, seed=seed)
+        minnet.save(tmp_path / "it", network, run.theta)
+        tensors = safetensors_torch.load_file(tmp_path / "it")
+        assert all(tensor.dtype == torch.float32 for tensor in tensors.values())
+        for k in np.ndindex(run.theta.shape[:-1]):
+            torch_network.load_state_dict({name: tensor[k] for name, tensor in tensors.items()})
+            y = torch_network(torch.tensor(x)).detach().numpy()
+            np.testing.assert_allclose(run(x)[k], y, rtol=1e-6, atol=1e-6)

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
@@ -125,8 +126,28 @@ def test_bad_arguments_end_with_code_2_and_no_traceback(arguments, message, tmp_
     assert "Traceback" not in done.stderr
 
 
-def test_speed_names_what_it_measured():
-    done = run("speed", "--rounds", 3, "--replicas", 2)
+@pytest.mark.slow
+def test_speed_times_every_peer_that_is_installed_and_says_which_are_not(tmp_path):
+    done = run("speed", "process", "growth", "--rounds", 3, "--out", tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "scikit-learn" in done.stdout
-    assert "minnet, a share of 2" in done.stdout
+    for name, package in (("scikit-learn", "sklearn"), ("PyTorch", "torch"), ("JAX", "jax")):
+        timed = re.search(rf"^  {name}.* s   minnet / it", done.stdout, re.MULTILINE)
+        assert bool(timed) == bool(find_spec(package))
+        assert bool(re.search(f"^Left out, not installed: .*{name}", done.stdout)) != bool(timed)
+    found = json.loads((tmp_path / "speed.json").read_text())
+    assert found["process"][0]["score"] > 0.93
+    assert {row["grid"] for row in found["growth"]} == {"width", "depth", "batch", "samples", "replicas"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", ["firing", "gradient_learning", "output_range"])
+def test_a_claim_is_measured_in_class(script, tmp_path):
+    done = run(script, "--quick", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    found = json.loads((tmp_path / f"{script}.json").read_text())
+    for part in found["parts"]:
+        assert f"({part['letter']}) {part['title']}" in done.stdout
+        assert part["holds"] or not part["law"]
+        for picture in part["pictures"]:
+            assert (tmp_path / f"{picture['figure']}.svg").read_text().startswith("<?xml")

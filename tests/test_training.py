@@ -208,9 +208,9 @@ def test_the_progress_bar_is_silent_when_piped(capfd):
 def test_a_run_prints_readably():
     text = repr(fit([1, 2, 3], (0.1, 1e200, 0.2), *data(0), validation=data(1)))
     assert text.startswith("Run of 3 replicas of Network(Dense(2, 8), Tanh(), ")
-    assert "finished: 2 of 3, after 20 epochs" in text
-    assert "diverged: 1 of 3, after 0 epochs" in text
-    assert re.search(r"validation_metric: 0\.\d+ \(0\.\d+ to \d\.?\d*\)", text)
+    assert "finished           2 of 3, after 20 epochs" in text
+    assert "diverged           1 of 3, after 0 epochs" in text
+    assert re.search(r"validation_metric  0\.\d+ \(0\.\d+ to \d\.?\d*\)", text)
 
 
 X, Y = data(0)

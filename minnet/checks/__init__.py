@@ -3,6 +3,15 @@
 >>> from minnet import Dense
 >>> check_layer(Dense(3, 2), 3)  # doctest: +ELLIPSIS
 Dense(3, 2) is all right: settings, parameters, ...
+
+Two tools they are made of: the error of a layer's gradient, and a derivative by differences, with the doubt about it.
+
+>>> import numpy as np
+>>> gradient_error(Dense(3, 2), np.ones((4, 3))) < 1e-8
+True
+>>> slope, doubt = differentiate(lambda t: np.array([np.sin(1 + t)]))
+>>> bool(abs(slope - np.cos(1)) < 1e-10)
+True
 """
 
 from minnet.checks.activations import check_activation

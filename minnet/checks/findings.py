@@ -15,7 +15,11 @@ ROUNDING = 1e-12  # between two right ways to compute the same in float64
 
 
 class CheckError(AssertionError):
-    """A check has failed. `faults` lists everything that is wrong."""
+    """A check has failed. `faults` lists everything that is wrong.
+
+    >>> str(CheckError("My()", ("dx: the sign is wrong",))).splitlines()[1]
+    '  - dx: the sign is wrong'
+    """
 
     def __init__(self, subject: str, faults: tuple[str, ...]):
         lines = [f"{subject} has {len(faults)} fault{'s' * (len(faults) > 1)}:", *faults]
@@ -25,7 +29,11 @@ class CheckError(AssertionError):
 
 @dataclass(frozen=True)
 class Report:
-    """A check that was passed: of what, which parts, and what else is worth knowing."""
+    """A check that was passed: of what, which parts, and what else is worth knowing.
+
+    >>> Report("My()", ("gradient", "replicas"))
+    My() is all right: gradient, replicas
+    """
 
     subject: str
     passed: tuple[str, ...]

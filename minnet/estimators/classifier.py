@@ -27,7 +27,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
 
     >>> from sklearn.datasets import load_iris
     >>> X, y = load_iris(return_X_y=True)
-    >>> model = MLPClassifier((16,), activation="gelu", learning_rate_init=0.02, n_replicas=4, max_iter=2000, random_state=0).fit(X, y)
+    >>> model = MLPClassifier((16,), activation="gelu", learning_rate_init=0.02, max_iter=2000, n_replicas=4)
+    >>> model = model.set_params(random_state=0).fit(X, y)
     >>> bool(model.score(X, y) > 0.95)
     True
     """

@@ -11,7 +11,6 @@ from sklearn.model_selection import train_test_split
 from minnet.estimators.divergence import DivergedError
 from minnet.estimators.optimizers import ClassicalMomentum, EfficientAdam, Remembering
 from minnet.estimators.sparse import over_rows
-from minnet.estimators.threads import few_threads
 from minnet.estimators.watching import HeldOut, Progress, Watch
 from minnet.full_batch import lbfgs
 from minnet.network import Network
@@ -19,6 +18,7 @@ from minnet.optimizers import Optimizer
 from minnet.penalties import Penalty
 from minnet.run import DivergenceError, Run
 from minnet.settings import Array, require
+from minnet.threads import enough_threads
 from minnet.training import train
 
 FLAT = 1e7 * float(np.finfo(float).eps)  # scipy's own default: a relative decrease below it ends L-BFGS
@@ -41,12 +41,11 @@ def fit_stochastic(
     watch = Watch(model, loss, held_out, theta.copy(), len(target))
     batch = _batch_size(model, len(target))
     try:
-        with few_threads(network, batch):
-            run = train(
-                network, loss, Remembering(_optimizer(model), model._memory), x, target, shuffle=model.shuffle,
-                epochs=1 if incremental else model.max_iter, batch_size=batch, seed=model._seeds(theta.shape[:-1]),
-                weight=weight, penalty=_penalty(model, batch, weight), theta=theta, callbacks=[watch],
-            )  # fmt: skip
+        run = train(
+            network, loss, Remembering(_optimizer(model), model._memory), x, target, shuffle=model.shuffle,
+            epochs=1 if incremental else model.max_iter, batch_size=batch, seed=model._seeds(theta.shape[:-1]),
+            weight=weight, penalty=_penalty(model, batch, weight), theta=theta, callbacks=[watch],
+        )  # fmt: skip
     except DivergenceError as error:
         raise _too_fast(model, str(error), error.run) from None
     watch.finish(run)
@@ -61,7 +60,7 @@ def fit_lbfgs(
     """Minimise over all the data for up to max_iter iterations; set the fitted attributes and return theta."""
     require(not np.any(model.dropout), f"solver 'lbfgs' trains without dropout, got dropout={model.dropout}")
     network, x = over_rows(network, X, theta.dtype) if issparse(X) else (network, X)
-    with few_threads(network, len(target)), np.errstate(all="ignore"):
+    with enough_threads(network.size, len(target)), np.errstate(all="ignore"):
         run = lbfgs(
             network, model._loss_and_head()[0], x, target, seed=model._seeds(theta.shape[:-1]), weight=weight,
             penalty=_penalty(model, len(target), weight), theta=theta, iterations=model.max_iter, tolerance=model.tol,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minnet.losses import BinaryCrossEntropy, MeanSquaredError, binary_cross_entropy
-from minnet.more_losses import Poisson
+from minnet.losses import MeanSquaredError
+from minnet.more_losses import BinaryCrossEntropy, Poisson, binary_cross_entropy
 from minnet.settings import Array
 
 

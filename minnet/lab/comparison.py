@@ -10,6 +10,9 @@ from minnet.lab.datasets import Dataset, Split
 from minnet.lab.summary import POINT, limit, quoted
 from minnet.network import Network
 from minnet.settings import Array
+from minnet.shown import as_html
+
+COLUMNS = ["score", "low", "high", "worst", "failed", "rate", "shared_score"]
 
 
 @dataclass(repr=False)
@@ -32,8 +35,12 @@ class Comparison:
     manifest: dict[str, Any]
 
     def __repr__(self) -> str:
-        columns = ["score", "low", "high", "worst", "failed", "rate", "shared_score"]
-        return f"{self.table[columns].to_string(float_format='{:.3g}'.format)}\n\n{self.verdict()}"
+        return f"{self.table[COLUMNS].to_string(float_format='{:.3g}'.format)}\n\n{self.verdict()}"
+
+    def _repr_html_(self) -> str:
+        rows = [(str(name), *(f"{row[column]:.3g}" for column in COLUMNS)) for name, row in self.table.iterrows()]
+        header = ("", *(column.replace("_", " ") for column in COLUMNS))
+        return as_html(f"Comparison on {self.data.name}", rows, header=header, note=self.verdict())
 
     @property
     def shared_rate(self) -> float:

@@ -39,9 +39,13 @@ class Condition:
 
 
 def activation(name: str) -> Activation | Factory:
-    """A catalogue activation by its class name in any case, with its default settings; or `package.module:NAME`."""
+    """A catalogue activation by its class name in any case, with its default settings; or `package.module:NAME`.
+
+    >>> activation("gelu")
+    GELU()
+    """
     if ":" in name:
-        return _activation_or_factory(_load(name), name)
+        return _activation_or_factory(load(name), name)
     known = {type(member).__name__.lower(): type(member) for member in CATALOGUE}
     hint = "; one of your own is given as package.module:NAME"
     require(name.lower() in known, f"unknown activation {name!r}; known are {', '.join(sorted(known))}{hint}")
@@ -52,12 +56,15 @@ def _is_a(base: type, value: object) -> bool:
     return isinstance(value, type) and issubclass(value, base) and value is not base
 
 
-def _load(path: str) -> Any:
+def load(path: str) -> Any:
+    """What `package.module:NAME` names, imported; ValueError in one line if that fails in any way."""
     module, _, name = path.partition(":")
     try:
         return getattr(import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"{path!r} expects package.module:NAME of something that can be imported: {error}") from error
+    except Exception as error:  # a module of one's own may fail in any way
+        known = isinstance(error, ImportError | AttributeError | ValueError)
+        why = str(error) if known else f"{type(error).__name__}: {error}"
+        raise ValueError(f"{path!r} expects package.module:NAME of something that can be imported: {why}") from error
 
 
 def _activation_or_factory(part: Any, name: str) -> Activation | Factory:
@@ -83,7 +90,12 @@ def _named(parts: Mapping[str, Any] | Iterable[Any]) -> dict[str, Any]:
 def mlp(
     act: Activation, n_in: int, hidden: Sequence[int], n_out: int, weight_init: Initializer | None = None
 ) -> Network:
-    """Dense layers of these sizes, each hidden one followed by `act`; started as is recommended for it by default."""
+    """Dense layers of these sizes, each hidden one followed by `act`; started as is recommended for it by default.
+
+    >>> from minnet import Tanh
+    >>> mlp(Tanh(), 2, [16, 16], 3)
+    Network(Dense(2, 16), Tanh(), Dense(16, 16), Tanh(), Dense(16, 3))
+    """
     sizes = [n_in, *hidden]
     init = type(act).weight_init if weight_init is None else weight_init
     layers = [part for a, b in pairwise(sizes) for part in (Dense(a, b, init), act)]

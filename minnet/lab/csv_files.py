@@ -30,8 +30,11 @@ def refuse_duplicates(names: Sequence[str]) -> None:
         require(first == i, f"columns {first + 1} and {i + 1} are both called {name!r}: rename or delete one")
 
 
-def read_csv(path: Path) -> tuple[str, pd.DataFrame]:
-    """The separator, and the file as pandas reads it once every line is known to have as many fields as the first."""
+def read_csv(path: Path, *, least: int = 2, as_text: Sequence[str] = ()) -> tuple[str, pd.DataFrame]:
+    """The separator, and the file as pandas reads it once every line is known to have as many fields as the first.
+
+    It has to have `least` columns; those named in `as_text` are read as text, whatever they hold.
+    """
     require(path.exists(), f"there is no file {str(path)!r}")
     require(path.is_file(), f"{str(path)!r} is not a file")
     with path.open("rb") as file:
@@ -41,7 +44,7 @@ def read_csv(path: Path) -> tuple[str, pd.DataFrame]:
     text = encoding == "utf-16" or b"\0" not in head
     require(text, f"{path.name} is not a text file: export the table as CSV, or read it into a DataFrame with pandas")
     try:
-        separator, names = _checked_lines(path, encoding)
+        separator, names = _checked_lines(path, encoding, least)
     except UnicodeDecodeError as error:
         raise ValueError(_where_not_utf8(path, error)) from None
     try:
@@ -54,19 +57,19 @@ def read_csv(path: Path) -> tuple[str, pd.DataFrame]:
             index_col=False,
             skipinitialspace=True,
             low_memory=False,  # one type a column, also where a late row holds the first text
+            dtype=dict.fromkeys(as_text, str),
         )
         return separator, frame
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise ValueError(f"{path.name} cannot be read as CSV: {' '.join(str(error).split())}") from None
 
 
-def _checked_lines(path: Path, encoding: str) -> tuple[str, list[str]]:
+def _checked_lines(path: Path, encoding: str, least: int) -> tuple[str, list[str]]:
     """The separator and the names of the columns, or a ValueError that names the first line that does not fit."""
     with path.open(encoding=encoding, newline="") as file:
         separator, names = max(((s, _header(file, s)) for s in SEPARATORS), key=lambda found: len(found[1]))
-        require(
-            len(names) > 1, f"{path.name} has to begin with a line of two column names or more, parted by , ; tab or |"
-        )
+        many = "one column name" if least == 1 else "two column names"
+        require(len(names) >= least, f"{path.name} has to begin with a line of {many} or more, parted by , ; tab or |")
         names = [name.strip() or f"column {i}" for i, name in enumerate(names, 1)]
         refuse_duplicates(names)
         reader = _reader(file, separator)

@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,21 +10,12 @@ from matplotlib.figure import Figure
 
 import minnet.lab.plots as plots
 from minnet.lab.comparison import Comparison
+from minnet.lab.drawing import Picture
 from minnet.lab.summary import limit, quoted
 
 WIDTH = 4.6  # inches: at a phone's width the text of a figure is then about as large as it is drawn
 MANY = 7  # conditions in one figure, which is as many as there are colours; more get a panel each
 MANY_PAIRS = 30  # in the page; of more, those with the best condition are shown
-
-
-class Picture(NamedTuple):
-    """A figure of the page: `key` is its name, `alt` says in words what it shows."""
-
-    key: str
-    title: str
-    caption: str
-    alt: str
-    figure: Figure
 
 
 def is_share(comparison: Comparison) -> bool:

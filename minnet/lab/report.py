@@ -3,49 +3,23 @@
 The page asks nothing of the network: figures are inline SVG whose colours follow the reader's light or dark scheme.
 """
 
-import io
 import json
 import os
-import re
-import warnings
 from collections.abc import Callable, Iterator, Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup, escape
+from jinja2 import Environment
 from matplotlib import rc_context
-from matplotlib.figure import Figure
 
-import minnet.lab.plots as plots
 from minnet.lab.comparison import Comparison
-from minnet.lab.pictures import Picture, is_share, pictures, shared_rates, shown_pairs
+from minnet.lab.diagnosis import Diagnosis, diagnose
+from minnet.lab.drawing import DRAWING, inline, page_templates, saved, write_files
+from minnet.lab.pictures import is_share, pictures, shared_rates, shown_pairs
 from minnet.lab.summary import limit, quoted
-
-INK = "#1b1f24"
-# What a drawn colour is called in the page's style sheet, which has one value for light and one for dark.
-VARIABLES = {colour.lower(): f"var(--c{i})" for i, colour in enumerate(plots.COLOURS)} | {
-    INK: "var(--ink)",
-    "#ffffff": "var(--paper)",
-    "#404040": "var(--ink)",
-    "#666666": "var(--muted)",
-    "#b2b2b2": "var(--faint)",
-}
-DRAWING: Any = {
-    "font.size": 9,
-    "axes.titlesize": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.7,
-    **{f"{part}.color": INK for part in ("text", "xtick", "ytick")},
-    **{f"axes.{part}": INK for part in ("edgecolor", "labelcolor")},
-    "text.parse_math": False,  # names are a user's: a $ in them is a dollar
-    "svg.fonttype": "none",  # text stays text
-    "svg.hashsalt": "minnet",  # the same figure gives the same file
-}
+from minnet.run import Run
 
 
 def write_report(comparison: Comparison, path: str | os.PathLike[str]) -> list[Path]:
@@ -64,31 +38,26 @@ def write_report(comparison: Comparison, path: str | os.PathLike[str]) -> list[P
     figures = []
     with rc_context(DRAWING):
         for picture in pictures(comparison):
-            svg, png = (_saved(picture.figure, kind) for kind in ("svg", "png"))
+            svg, png = (saved(picture.figure, kind) for kind in ("svg", "png"))
             beside(f"{picture.key}.svg", svg)
             beside(f"{picture.key}.png", png)
-            figures.append({**picture._asdict(), "svg": _inline(svg.decode(), picture)})
+            figures.append({**picture._asdict(), "svg": inline(svg.decode(), key=picture.key, alt=picture.alt)})
     for name in ("runs", "table", "pairs"):
         beside(f"{name}.csv", getattr(comparison, name).to_csv(index=name == "table"))
     beside("table.json", comparison.table.to_json(orient="index", indent=2))
     beside("manifest.json", json.dumps(comparison.manifest, indent=2))
-    template = _environment(comparison).from_string(
-        files("minnet.lab").joinpath("report.html.jinja").read_text("utf-8")
-    )
+    template = _environment(comparison).get_template("report.html.jinja")
     html = template.render(_facts(comparison), figures={figure["key"]: figure for figure in figures},
                            files=[other.name for other in contents])  # fmt: skip
     contents = {page: html.encode(), **contents}
-    for file, content in contents.items():
-        draft = file.with_name(f".{file.name}.{os.getpid()}")  # so that nobody reads half of a file
-        draft.write_bytes(content)
-        draft.replace(file)
+    write_files(contents)
     return list(contents)
 
 
 def _environment(comparison: Comparison) -> Environment:
     """How a number is written in the page. Everything else that comes from a user is escaped."""
     share = is_share(comparison)
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = page_templates()
 
     def number(show: Callable[[float], str]) -> Callable[[float], str]:
         return lambda value: "–" if value is None or np.isnan(value) else show(value).replace("-", "−")
@@ -148,6 +117,8 @@ def _failures(comparison: Comparison) -> Iterator[tuple[str, str]]:
             worst = f"seed {low.seed[low.test_score.idxmin()]}, has {quoted(comparison.data, low.test_score.min())}"
             least = f"{name} ({quoted(comparison.data, ceiling)}) plus one point"
             yield str(condition), f"{len(low)} of {len(own)} test seeds did no better than {least}; the worst, {worst}"
+            if own.seed.iloc[0] in set(low.seed):
+                yield str(condition), _diagnosis(comparison, str(condition), int(own.seed.iloc[0]))
         for phase, group in mine.groupby("phase"):
             lost = group[group.diverged]
             if len(lost):
@@ -157,6 +128,16 @@ def _failures(comparison: Comparison) -> Iterator[tuple[str, str]]:
                 yield str(condition), f"{phase} runs diverged: {where}{f'. In one of them, {why}' if why else ''}"
 
 
+def _diagnosis(comparison: Comparison, condition: str, seed: int) -> str:
+    """What is the matter with the one network of a condition that is kept, that of its first test seed."""
+    network, theta, split = comparison.examples[condition]
+    y = split.y if comparison.data.task == "classification" else split.y.reshape(len(split.y), -1)
+    found = diagnose(Run(network, theta, {}), split.x, y)
+    assert isinstance(found, Diagnosis)  # one network, not replicas
+    told = [f"{finding}; to try: {finding.advice}" for finding in found.findings if finding.harm]
+    return f"diagnosis of seed {seed}: {'. '.join(told) or f'nothing wrong within; {found.state}'}"
+
+
 def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
     """Nested settings as dotted names and texts."""
     if isinstance(value, Mapping) and value:
@@ -164,31 +145,3 @@ def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
             yield from _flat(inner, f"{name}.{key}" if name else str(key))
     else:
         yield name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _saved(figure: Figure, kind: str) -> bytes:
-    target = io.BytesIO()
-    metadata: dict[str, Any] = dict.fromkeys(("Date", "Creator", "Format", "Type")) if kind == "svg" else {}
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph")  # a name may be in any script; the browser has the letters
-        figure.savefig(target, format=kind, dpi=200, metadata=metadata)
-    figure.set_layout_engine("none")  # laid out now: a second file need not do it again
-    return target.getvalue()
-
-
-def _inline(svg: str, picture: Picture) -> Markup:
-    """An SVG file as part of the page: as wide as its place, ids of its own, colours from the style sheet."""
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", svg, count=1)
-    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))  # other ids may be there twice: one image, two panels
-    svg = re.sub(r'\s+id="([^"]+)"', lambda found: found.group() if found[1] in used else "", svg)
-    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{picture.key}-", svg)
-    svg = re.sub(r'style="[^"]*"', lambda style: _with_variables(style.group()), svg)
-    svg = re.sub(r"<style.*?</style>", "", svg, flags=re.DOTALL)  # it would hold for the whole page
-    return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{escape(picture.alt)}"', 1))
-
-
-def _with_variables(style: str) -> str:
-    style = re.sub(r"font(-family)?: [^;\"]*?'DejaVu Sans'[^;\"]*",
-                   lambda font: re.sub(r"'DejaVu Sans'.*", "system-ui, sans-serif", font.group()), style)  # fmt: skip
-    return re.sub(r"#[0-9a-f]{6}", lambda colour: VARIABLES.get(colour.group(), colour.group()), style)

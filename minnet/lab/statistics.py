@@ -17,7 +17,12 @@ from minnet.settings import Array, require
 
 
 def mean_interval(values: Array, level: float = 0.95) -> tuple[float, float, float]:
-    """Mean and Student's t interval for it: values (n,) -> mean, low, high. One value alone has no interval (NaN)."""
+    """Mean and Student's t interval for it: values (n,) -> mean, low, high. One value alone has no interval (NaN).
+
+    >>> mean, low, high = mean_interval([1.0, 2.0, 3.0])
+    >>> round(mean, 3), round(low, 3), round(high, 3)
+    (2.0, -0.484, 4.484)
+    """
     from scipy import stats
 
     values = np.asarray(values, float)
@@ -28,8 +33,22 @@ def mean_interval(values: Array, level: float = 0.95) -> tuple[float, float, flo
     return mean, mean - half, mean + half
 
 
+def stated(values: Array, form: str = ".3f") -> str:
+    """The mean and its interval as they are printed.
+
+    >>> stated([0.5, 0.6, 0.7], ".1%")
+    '60.0% [35.2%, 84.8%]'
+    """
+    mean, low, high = (format(number, form) for number in mean_interval(values))
+    return f"{mean} [{low}, {high}]"
+
+
 def superiority(a: Array, b: Array) -> float:
-    """Share of the pairs in which a is higher, ties counted half: a, b (n,) -> 0 to 1, and ½ when neither is better."""
+    """Share of the pairs in which a is higher, ties counted half: a, b (n,) -> 0 to 1, and ½ when neither is better.
+
+    >>> superiority(np.array([1, 2, 3]), np.array([0, 2, 4]))
+    0.5
+    """
     return float((np.greater(a, b) + 0.5 * np.equal(a, b)).mean())
 
 
@@ -43,6 +62,9 @@ def paired_p(a: Array, b: Array) -> float:
     """Two-sided p of the paired t test (Student 1908) that the mean of a - b is 0: a, b (n,).
 
     Where all differences are the same the t test divides by zero, and the signs decide: 1 if they are 0, else 2 / 2ⁿ.
+
+    >>> round(paired_p([1.0, 2.0, 4.0], [0.0, 1.5, 3.0]), 3)
+    0.038
     """
     from scipy import stats
 
@@ -54,7 +76,11 @@ def paired_p(a: Array, b: Array) -> float:
 
 
 def holm(p: Sequence[float]) -> Array:
-    """Holm's (1979) adjusted p, (m,) -> (m,): at most `alpha` of all families have one false positive below `alpha`."""
+    """Holm's (1979) adjusted p, (m,) -> (m,): at most `alpha` of all families have one false positive below `alpha`.
+
+    >>> holm([0.01, 0.04, 0.03])
+    array([0.03, 0.06, 0.06])
+    """
     values = np.asarray(p, float)
     order = np.argsort(values, kind="stable")
     adjusted = np.empty_like(values)
@@ -68,6 +94,11 @@ def all_pairs(scores: pd.DataFrame, alpha: float = 0.05) -> pd.DataFrame:
     One row a pair: a, b, difference (mean of a - b) with the 95 % t interval from low to high (of this pair alone),
     superiority (share of seeds in which a is higher, ties halved), p (paired t test), p_holm (corrected over all pairs)
     and verdict: which one is better if p_holm < alpha, else "no detectable difference".
+
+    >>> scores = pd.DataFrame({"tanh": [0.9, 0.8, 0.9, 0.8], "relu": [0.8, 0.7, 0.8, 0.71]})
+    >>> print(all_pairs(scores)[["a", "b", "verdict"]].to_string(index=False))
+       a    b     verdict
+    tanh relu tanh better
     """
     require(len(scores) >= 2, f"a comparison of pairs expects at least 2 seeds, got {len(scores)}")
     rows = []

@@ -15,6 +15,7 @@ import pandas as pd
 from minnet.lab.columns import Column, Task, as_column, checked_target, digest, labelled, useless
 from minnet.lab.csv_files import nearest, read_csv, refuse_duplicates
 from minnet.lab.datasets import Dataset, Split
+from minnet.lab.preprocessing import Category, Number, Preprocessing
 from minnet.randomness import generator
 from minnet.settings import Array, require
 
@@ -35,12 +36,15 @@ class Table(Dataset):
         self.numbers = [column.name for column in features if column.values is None]
         self.categories = [column.name for column in features if column.values is not None]
         numbers = np.empty((len(target.cells), len(self.numbers)), np.float32, order="F")
-        kept = (column.cells for column in features if column.values is None)
+        kept = [column.cells for column in features if column.values is None]
+        # Moved and scaled before it is cut to float32, so that small differences between large numbers survive;
+        # the scaler, fitted on the training part alone, takes that out again.
+        self._centre = np.array([np.nanmean(cells) for cells in kept])
+        self._spread = np.array([np.nanstd(cells) for cells in kept])
         for i, cells in enumerate(kept):
-            # Moved and scaled before it is cut to float32, so that small differences between large numbers survive;
-            # the scaler, fitted on the training part alone, takes that out again.
-            numbers[:, i] = (cells - np.nanmean(cells)) / np.nanstd(cells)
+            numbers[:, i] = (cells - self._centre[i]) / self._spread[i]
         codes = {column.name: column.cells for column in features if column.values is not None}
+        self._values = [column.values for column in features if column.values is not None]
         self._x = pd.concat([pd.DataFrame(numbers, columns=self.numbers), pd.DataFrame(codes)], axis=1)
         if task == "classification":
             self.classes, self._y = labelled(target)
@@ -96,7 +100,7 @@ class Table(Dataset):
 
         x, y, x_val, y_val = self.training(seed)
         x_test, y_test = self.test
-        features = self._preprocessing().fit(x)
+        features = self._sklearn().fit(x)
         x, x_val, x_test = map(features.transform, (x, x_val, x_test))
         if not self.classes:
             scale = StandardScaler().fit(y)
@@ -115,7 +119,27 @@ class Table(Dataset):
         require(whole is not None, "splits expects at least one seed, got none")
         return cast(Split, whole)
 
-    def _preprocessing(self) -> Any:
+    def preprocessing(self, seed: int) -> Preprocessing:
+        """The same as `split` does under this seed, as plain numbers and names, to be kept with a trained network."""
+        x, y, _, _ = self.training(seed)
+        fitted = self._sklearn().fit(x).named_transformers_
+        columns: list[Number | Category] = []
+        if self.numbers:
+            fill, scaler = fitted["numbers"][0].statistics_, fitted["numbers"][1]
+            fill, mean = (self._centre + self._spread * part for part in (fill, scaler.mean_))
+            parts = zip(self.numbers, mean, self._spread * scaler.scale_, fill, strict=True)
+            columns += [Number(name, *map(float, numbers)) for name, *numbers in parts]
+        if self.categories:
+            rare = getattr(fitted["categories"], "infrequent_categories_", [None] * len(self.categories))
+            for name, values, known, few in zip(self.categories, self._values, self._known, rare, strict=True):
+                texts = dict(zip(known, [None if code < 0 else values[code] for code in known], strict=True))
+                shared = () if few is None else tuple(texts.pop(code) for code in few)
+                columns.append(Category(name, tuple(texts.values()), shared))
+        if self.classes:
+            return Preprocessing(tuple(columns), self.target, self.classes)
+        return Preprocessing(tuple(columns), self.target, (), float(y.mean()), float(y.std()))
+
+    def _sklearn(self) -> Any:
         """Numbers: the median where missing, then mean 0, spread 1. Categories: a feature each, missing is one too."""
         from sklearn.compose import ColumnTransformer
         from sklearn.impute import SimpleImputer

@@ -1,5 +1,6 @@
 """One network at some learning rates on some seeds, all at once as replicas: a comparison's unit of work."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,8 @@ Outcome = dict[str, Array]
 class Trial:
     """Data of seed k; weights, batch order and noise of seed k + offset. `optimizer` is taken at each of `rates`.
 
-    Replica r has rate r // len(seeds) and seed r % len(seeds). `curves` asks for the test score over the epochs.
+    Replica r has rate r // len(seeds) and seed r % len(seeds). `curves` asks for the test score over the epochs. What
+    no initializer can say, `start` can: a function (network, theta) -> theta, say tanh_equivalent, of initial weights.
     """
 
     network: Network
@@ -33,12 +35,14 @@ class Trial:
     batch_size: int
     offset: int = 0
     curves: bool = False
+    start: Callable[[Network, Array], Array] | None = None
 
     def key(self, data_hash: str) -> str:
         """A text that two trials share only if their outcomes are the same. `data_hash` stands for the data."""
         code = f"{engine_hash()} {' '.join(versions().values())}"
         parts = described(self.network), described(self.optimizer), self.rates, self.seeds, self.offset
-        return "\n".join(map(str, (code, data_hash, *parts, self.epochs, self.batch_size, self.curves)))
+        start = [described(self.start)] if self.start else []
+        return "\n".join(map(str, (code, data_hash, *parts, self.epochs, self.batch_size, self.curves, *start)))
 
     def __call__(self) -> Outcome:
         """Train, and return plain arrays: diverged, message, validation_score, validation_loss, test_score: (K,).
@@ -58,6 +62,8 @@ class Trial:
             if epoch % -(-self.epochs // 20) == 0 or epoch in (1, self.epochs):
                 curve[epoch] = self._scored(run, x_test, y_test)[1]
 
+        weights = np.tile(self.seeds, len(self.rates)) + self.offset
+        theta = self.start(self.network, self.network.init_theta(weights)) if self.start else None
         with threadpool_limits(1):
             run = train(
                 self.network,
@@ -67,7 +73,8 @@ class Trial:
                 y,
                 epochs=self.epochs,
                 batch_size=self.batch_size,
-                seed=np.tile(self.seeds, len(self.rates)) + self.offset,
+                seed=weights,
+                theta=theta,
                 callbacks=[watch] if self.curves else [],
             )
             loss, score = self._scored(run, x_val, y_val)

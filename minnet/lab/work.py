@@ -1,15 +1,16 @@
 """Tasks spread over cores or a cluster by joblib, each result kept in a file as soon as it is there."""
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from socket import create_connection
 from urllib.parse import urlsplit
 
 import numpy as np
 
+from minnet.files import replace_file
 from minnet.settings import Array
 
 Result = dict[str, Array]
@@ -39,11 +40,9 @@ class Store:
         """Keep a result."""
         self._known[key] = result
         if self.folder:
-            path = self._path(key)
-            beside = path.with_suffix(f".{os.getpid()}.part")
-            with beside.open("wb") as file:
-                np.savez(file, allow_pickle=False, **result)
-            beside.replace(path)
+            content = BytesIO()
+            np.savez(content, allow_pickle=False, **result)
+            replace_file(self._path(key), content.getvalue())
 
     def _path(self, key: str) -> Path:
         assert self.folder

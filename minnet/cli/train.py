@@ -1,0 +1,182 @@
+"""`minnet train`: one network, or one a seed, on a data set or a CSV file; the best is kept in a file."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+import minnet
+from minnet.activations import Activation
+from minnet.cli.answers import INTERRUPTED, Answer, Prose, note, quiet, table
+from minnet.cli.models import brief
+from minnet.cli.options import at_least, sizes, source, writable
+from minnet.lab.conditions import activation, initialiser, is_sgd, mlp, optimizer, with_rate
+from minnet.lab.datasets import Dataset, Split
+from minnet.losses import mse, softmax_cross_entropy
+from minnet.run import Run
+from minnet.settings import Array, require
+
+SHOWN = 10  # epochs of the history
+
+
+def train(
+    file: Annotated[str | None, typer.Argument(metavar="FILE", help="a CSV file, or the name of a data set")] = None,
+    data: Annotated[str | None, typer.Option(help="the same as an option  [default: moons]")] = None,
+    target: Annotated[str | None, typer.Option(help="the column of the CSV file to predict")] = None,
+    task: Annotated[str | None, typer.Option(help="classification or regression, if the target leaves doubt")] = None,
+    points: Annotated[int | None, typer.Option(help="of a toy: training points, and as many to validate")] = None,
+    noise: Annotated[float | None, typer.Option(help="of a toy")] = None,
+    act: Annotated[str, typer.Option("--activation", help="a name, or package.module:NAME")] = "relu",
+    hidden: Annotated[str, typer.Option(help="sizes of the hidden layers")] = "16,16",
+    init: Annotated[str, typer.Option("--initialiser", help="recommended: the activation's own")] = "recommended",
+    method: Annotated[str, typer.Option("--optimizer", help="a name")] = "sgd",
+    rate: Annotated[float | None, typer.Option(help="learning rate  [default: 0.1; adaptive ones 0.001]")] = None,
+    epochs: Annotated[int, typer.Option(help="passes over the training data")] = 200,
+    batch_size: Annotated[int, typer.Option(help="samples in a step")] = 32,
+    seed: Annotated[int, typer.Option(help="the first seed")] = 0,
+    seeds: Annotated[int, typer.Option(help="how many networks, one a seed, are trained")] = 1,
+    out: Annotated[Path | None, typer.Option(help="file for the trained network")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="file that is written while training goes on")] = None,
+    every: Annotated[int, typer.Option(help="epochs from one checkpoint to the next")] = 10,
+    resume: Annotated[bool, typer.Option("--resume", help="go on from the checkpoint, with its settings")] = False,
+) -> Answer:
+    """Train a network and say how well it does on test points."""
+    at_least(seeds=(seeds, 1), epochs=(epochs, 1), batch_size=(batch_size, 1), seed=(seed, 0), every=(every, 1))
+    require(file is None or data is None, f"expected one data set, got {file} and --data {data}")
+    require(not resume or checkpoint is not None, "--resume expects --checkpoint, the file to go on from")
+    writable(out)
+    layers, part, chosen = sizes(hidden), activation(act), optimizer(method)
+    start = initialiser(init)
+    read = source(file or data or "moons", target, points=points, noise=noise, task=task)
+    for text in getattr(read, "notes", ()):
+        note(text)
+    numbers = range(seed, seed + seeds)
+    split = read.splits(numbers)
+    common: dict[str, Any] = {"validation": (split.x_val, split.y_val), "progress": not quiet()}
+    if checkpoint is not None and resume:
+        from minnet.resuming import resume as go_on
+
+        run = go_on(checkpoint, split.x, split.y, custom=[type(part)], **common)
+    else:
+        own: Any = part  # an activation, or a function (n_in, n_out) -> Network
+        sizes_of = read.n_in, read.n_out
+        network = mlp(part, read.n_in, layers, read.n_out, start) if isinstance(part, Activation) else own(*sizes_of)
+        step = rate if rate is not None else 0.1 if is_sgd(chosen) else 0.001
+        loss = softmax_cross_entropy if read.task == "classification" else mse
+        run = minnet.train(network, loss, with_rate(chosen, step), split.x, split.y, epochs=epochs, seed=numbers,
+                           batch_size=batch_size, checkpoint=checkpoint, every=every, **common)  # fmt: skip
+    return _answer(read, split, run, numbers, out)
+
+
+def _answer(data: Dataset, split: Split, run: Run, seeds: range, out: Path | None) -> Answer:
+    """What came of it; the network of the seed that did best on its validation points is written to `out`."""
+    scores, best = _test_scores(data, split, run), _best(run)
+    rows = [len(split.x[0]), len(split.x_val[0]), len(split.x_test[0])]
+    document: dict[str, Any] = {
+        "data": data.name,
+        "task": data.task,
+        "rows": dict(zip(("training", "validation", "test"), rows, strict=True)),
+        "network": repr(run.network),
+        "parameters": run.network.size,
+        "seeds": list(seeds),
+        "stops": [stop._asdict() for stop in run.stops],
+        "history": run.history,
+        "test_score": scores,
+        "best_seed": seeds[best],
+        "file": None if run.diverged.all() else out,
+        **dict.fromkeys(("mean", "low", "high", "limit")),
+    }
+    parts = [
+        Prose(
+            f"{data.name}: {rows[0]} rows to train on, {rows[1]} to validate, {rows[2]} to test; {data.n_in} features, "
+            + (f"{data.n_classes} classes" if data.task == "classification" else "a quantity to predict")
+        ),
+        Prose(f"{brief(run.network)}: {run.network.size} parameters\n"),
+    ]
+    if run.diverged.all():
+        return Answer(document, [*parts, Prose(_diverged(run))], code=1)
+    said, values = _told(data, scores, seeds, best)
+    notes = []
+    if out is not None:
+        _write(out, data, run, best, seeds, float(scores[best]))
+        notes.append(f"Saved: {out}. `minnet predict {out} new.csv` uses it, `minnet inspect {out}` looks into it.")
+    if run.diverged.any():
+        notes.append(f"{run.diverged.sum()} of {len(seeds)} seeds diverged; they are left out.")
+    interrupted = any(stop.reason == "interrupted" for stop in run.stops)
+    notes += ["Interrupted: what you see is what was trained until then."] if interrupted else []
+    return Answer(document | values, [*parts, *_history(data, run), Prose(said)],
+                  code=INTERRUPTED if interrupted else 0, notes=notes)  # fmt: skip
+
+
+def _test_scores(data: Dataset, split: Split, run: Run) -> Array:
+    """Accuracy or R² of each seed on its test points, (K,); NaN where it diverged."""
+    loss = softmax_cross_entropy if data.task == "classification" else mse
+    with np.errstate(all="ignore"):
+        y = run(split.x_test)
+        return np.where(run.diverged, np.nan, loss.metric(y, loss.encode(split.y_test, y.shape[-1], y.dtype)))
+
+
+def _best(run: Run) -> int:
+    """Which row did best on its validation points at the end; the first, if none was validated."""
+    metric = run.history["validation_metric"]
+    last = metric[-1] if len(metric) else np.zeros(len(run.stops))
+    return int(np.where(run.diverged | np.isnan(last), -np.inf, last).argmax())
+
+
+def _diverged(run: Run) -> str:
+    """Why there is nothing to show."""
+    first = run.stops[0].message
+    return first[0].upper() + first[1:] + ". A smaller --rate may help."
+
+
+def _history(data: Dataset, run: Run) -> list[Any]:
+    """Loss and metric at some epochs, averaged over the seeds that did not diverge."""
+    metric = "accuracy" if data.task == "classification" else "R²"
+    columns = {"loss": "loss", "validation_loss": "validation loss", "validation_metric": f"validation {metric}"}
+    going = np.flatnonzero(~run.diverged)
+    done = len(run.history["loss"])
+    if not done:
+        return []
+    shown = np.unique(np.linspace(1, done, SHOWN).astype(int))
+    rows = [[epoch, *(f"{run.history[name][epoch - 1, going].mean():.4f}" for name in columns)] for epoch in shown]
+    title = [f"Means over {len(going)} seeds:"] if len(going) > 1 else []
+    return [*title, table(["epoch", *columns.values()], rows, left=0), ""]
+
+
+def _told(data: Dataset, scores: Array, seeds: range, best: int) -> tuple[str, dict[str, Any]]:
+    """The test score in words and as values: of one network, or the mean over the seeds with its interval."""
+    from minnet.lab.statistics import mean_interval
+    from minnet.lab.summary import limit, quoted
+
+    level, name = limit(data)
+    what = "Test accuracy" if data.task == "classification" else "Test R²"
+    beside = f"{name[0].upper()}{name[1:]} on the same points: {quoted(data, level)}."
+    mean, low, high = mean_interval(scores[~np.isnan(scores)])
+    values = {"mean": mean, "low": low, "high": high, "limit": level}
+    if len(seeds) == 1:
+        return f"{what}: {quoted(data, mean)}. {beside}", values
+    interval = f", 95 % interval {quoted(data, low)} to {quoted(data, min(high, 1))}" if low == low else ""
+    text = (
+        f"{what}: {quoted(data, mean)}, mean of {np.sum(~np.isnan(scores))} seeds{interval}; worst "
+        f"{quoted(data, np.nanmin(scores))}. {beside}\nBest on its own validation rows: seed {seeds[best]}, "
+        f"with {quoted(data, scores[best])} on the test rows."
+    )
+    return text, values
+
+
+def _write(out: Path, data: Dataset, run: Run, best: int, seeds: range, score: float) -> None:
+    from minnet.checkpoints import save
+    from minnet.lab.preprocessing import preprocessing
+
+    metadata = {
+        "minnet": minnet.__version__,
+        "data": data.name,
+        "task": data.task,
+        "seed": seeds[best],
+        "epochs": run.stops[best].epoch,
+        "test_score": round(score, 6),
+        "preprocessing": preprocessing(data, seeds[best]).to_json(),
+        "loss": [float(f"{loss:.6g}") for loss in run.history["loss"][:, best]],
+    }
+    save(out, run.network, run.theta[best], metadata=metadata)

@@ -1,0 +1,142 @@
+"""A claim, taken apart into predictions that could fail: stated, measured, and the verdict computed from the two.
+
+An experiment is a list of sections: functions that take an Effort and return a Part. `present` runs them one by one.
+"""
+
+import inspect
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from matplotlib import rc_context
+
+from minnet.lab.drawing import DRAWING, Picture, inline, page_templates, saved, write_files
+from minnet.lab.manifest import command, versions
+
+Full = Annotated[bool, typer.Option("--full", help="more seeds: minutes instead of seconds")]
+Quick = Annotated[bool, typer.Option("--quick", help="fewer seeds, for a classroom")]
+Out = Annotated[Path, typer.Option(help="folder for the figures and what was measured")]
+
+
+class Effort(IntEnum):
+    """How much an experiment may take: under 15 seconds, under 60, or as long as it needs."""
+
+    QUICK = 0
+    DEFAULT = 1
+    FULL = 2
+
+    def pick(self, quick: Any, default: Any, full: Any) -> Any:
+        """One of three settings."""
+        return (quick, default, full)[self]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One lettered part of a claim: what was predicted, what was measured (with its interval), and whether it held.
+
+    `half` says, from the numbers, what is wrong with a claim that holds in part only. A `law` is a prediction that may
+    never fail: one that does is an error of the program. `details`, a table say, is printed under the measurement.
+    """
+
+    title: str
+    prediction: str
+    measured: str
+    holds: bool
+    half: str = ""
+    law: bool = False
+    details: str = ""
+    pictures: Sequence[Picture] = ()
+
+    @property
+    def verdict(self) -> str:
+        """Computed, never written by hand."""
+        if not self.holds:
+            return "does not hold"
+        return f"only half true: {self.half}" if self.half else "holds"
+
+
+Section = Callable[[Effort], Part]
+
+
+def present(
+    name: str, paper: str | None, sections: Sequence[Section], out: Path, *, full: bool = False, quick: bool = False
+) -> None:
+    """Run the sections, print each Part as it is done, and write what was found to `out`.
+
+    `name` is the script's, `paper` its docstring: the first line is the claim, the rest the abstract. In `out` stand
+    then NAME.json, which the page of all experiments is made of, and each figure as NAME_<key>.png and .svg.
+    Raises typer.Exit (code 1) if a law fails, typer.BadParameter for options or a folder that will not do.
+    """
+    if full and quick:
+        raise typer.BadParameter("--full and --quick exclude each other")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise typer.BadParameter(f"--out has to be a folder that can be written: {error}") from None
+    how = Effort.FULL if full else Effort.QUICK if quick else Effort.DEFAULT
+    claim, _, abstract = inspect.cleandoc(paper or name).partition("\n\n")
+    print(claim, end="\n\n")
+    started = time.perf_counter()
+    parts: list[dict[str, Any]] = []
+    files: dict[Path, bytes] = {}
+    for letter, section in zip("abcdefghijkl", sections, strict=False):
+        with rc_context(DRAWING):
+            part = section(how)
+            figures = []
+            for picture in part.pictures:
+                svg, png = (saved(picture.figure, kind) for kind in ("svg", "png"))
+                files |= {out / f"{name}_{picture.key}.svg": svg, out / f"{name}_{picture.key}.png": png}
+                words = {"title": picture.title, "caption": picture.caption, "alt": picture.alt}
+                figures.append({**words, "figure": f"{name}_{picture.key}"})
+        parts.append({**_words(part), "letter": letter, "pictures": figures})
+        print(_printed(letter, part), flush=True)
+    broken = [part["letter"] for part in parts if part["law"] and not part["holds"]]
+    summary = {
+        "name": name,
+        "claim": claim,
+        "abstract": abstract,
+        "effort": how.name.lower(),
+        "parts": parts,
+        "command": command(),
+        "versions": dict(versions()),
+        "seconds": round(time.perf_counter() - started, 1),
+    }
+    files[out / f"{name}.json"] = json.dumps(summary, indent=2, ensure_ascii=False).encode()
+    write_files(files)
+    pictures = ", ".join(str(path) for path in files if path.suffix == ".png")
+    print(f"{summary['seconds']} s. Figures: {pictures or 'none'}.")
+    if broken:
+        print(f"A law failed, in part {', '.join(broken)}: this is an error of the program.", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def _words(part: Part) -> dict[str, Any]:
+    names = "title", "prediction", "measured", "holds", "half", "law", "details", "verdict"
+    return {name: getattr(part, name) for name in names}
+
+
+def _printed(letter: str, part: Part) -> str:
+    lines = [f"({letter}) {part.title}", f"    predicted  {part.prediction}", f"    measured   {part.measured}"]
+    lines += [f"    {line}".rstrip() for line in part.details.splitlines()]
+    return "\n".join([*lines, f"    → {part.verdict}", ""])
+
+
+def write_page(summaries: Sequence[Mapping[str, Any]], path: Path, links: Mapping[str, str]) -> None:
+    """One self-contained page of experiments: claim and verdict of each at the top, then their parts and figures.
+
+    `summaries` are what `present` left as NAME.json in the folder of `path`, where the figures are; `links` name other
+    files that the page points to, with the words to say it in.
+    """
+    for summary in summaries:
+        for part in summary["parts"]:
+            for picture in part["pictures"]:
+                svg = (path.parent / f"{picture['figure']}.svg").read_text("utf-8")
+                picture["svg"] = inline(svg, key=picture["figure"], alt=picture["alt"])
+    page = page_templates().get_template("claims.html.jinja").render(summaries=summaries, links=links)
+    write_files({path: page.encode()})
