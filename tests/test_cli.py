@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -349,13 +350,14 @@ def test_a_reader_that_goes_away_is_no_error(here):
 
 def test_ctrl_c_keeps_what_was_trained(here):
     with process(
-        "train", "--data", "digits", "--epochs", 10**6, "--checkpoint", "k", "--every", 1, "--out", "kept"
-    ) as going:
+        "train", "--data", "digits", "--epochs", 10**6, "--checkpoint", "k", "--every", 1, "--out", "kept",
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
+    ) as going:  # fmt: skip
         while not (here / "k").exists():
             assert going.poll() is None
             time.sleep(0.05)
         going.send_signal(signal.SIGINT)
-        out, err = going.communicate()
+        out, err = going.communicate(timeout=60)
     assert going.returncode == 130
     assert "Test accuracy" in out
     assert "Interrupted" in err
