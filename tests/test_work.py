@@ -163,6 +163,7 @@ def test_a_change_of_data_settings_or_code_is_never_taken_from_an_earlier_run(tm
     settings = {"hidden": (4,), "seeds": 2, "epochs": 2, "jobs": 1, "initialisers": ["same"], "out": tmp_path}
     data = dataset("moons", n_train=40, n_test=50)
     (tmp_path / "mine.py").write_text(MINE)
+    monkeypatch.delitem(sys.modules, "mine", raising=False)  # of another test
     monkeypatch.syspath_prepend(tmp_path)
 
     def found(data=data, **change):
