@@ -10,6 +10,7 @@ import numpy.typing as npt
 from minnet.doors import check_parts, checked_data, checked_theta, checked_weight
 from minnet.keeping import Checkpoint, Keeper, OnError
 from minnet.losses import Loss
+from minnet.machine import steady
 from minnet.network import Network
 from minnet.optimizers import Optimizer, weights_only
 from minnet.penalties import Penalty
@@ -19,7 +20,6 @@ from minnet.run import DivergenceError, Run, Stop
 from minnet.schedules import Schedule
 from minnet.settings import Array, require
 from minnet.stopping import Best, EarlyStopping
-from minnet.threads import enough_threads
 
 Callback = Callable[[Run], Any]  # called after each epoch; what is true, (K,) or one for all, stops that replica
 
@@ -215,7 +215,7 @@ def train(
     def record(done: int) -> None:
         run.history = {name: values[:done].reshape(done, *theta.shape[:-1]) for name, values in table.items()}
 
-    with np.errstate(all="ignore"), enough_threads(network.size, batch_size):
+    with np.errstate(all="ignore"), steady(network.size, batch_size):
         try:
             record(done)
             for epoch in counted(range(done, epochs if len(work.rows) else 0), shown=progress):

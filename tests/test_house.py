@@ -23,7 +23,7 @@ FLOORS = {
     "tensor_files": 1,
     "products": 1,
     "progress": 0,
-    "threads": 0,
+    "machine": 0,
     "randomness": 1,
     "initializers": 1,
     "orthogonal": 1,

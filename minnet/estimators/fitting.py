@@ -13,12 +13,12 @@ from minnet.estimators.optimizers import ClassicalMomentum, EfficientAdam, Remem
 from minnet.estimators.sparse import over_rows
 from minnet.estimators.watching import HeldOut, Progress, Watch
 from minnet.full_batch import lbfgs
+from minnet.machine import steady
 from minnet.network import Network
 from minnet.optimizers import Optimizer
 from minnet.penalties import Penalty
 from minnet.run import DivergenceError, Run
 from minnet.settings import Array, require
-from minnet.threads import enough_threads
 from minnet.training import train
 
 FLAT = 1e7 * float(np.finfo(float).eps)  # scipy's own default: a relative decrease below it ends L-BFGS
@@ -60,7 +60,7 @@ def fit_lbfgs(
     """Minimise over all the data for up to max_iter iterations; set the fitted attributes and return theta."""
     require(not np.any(model.dropout), f"solver 'lbfgs' trains without dropout, got dropout={model.dropout}")
     network, x = over_rows(network, X, theta.dtype) if issparse(X) else (network, X)
-    with enough_threads(network.size, len(target)), np.errstate(all="ignore"):
+    with steady(network.size, len(target)), np.errstate(all="ignore"):
         run = lbfgs(
             network, model._loss_and_head()[0], x, target, seed=model._seeds(theta.shape[:-1]), weight=weight,
             penalty=_penalty(model, len(target), weight), theta=theta, iterations=model.max_iter, tolerance=model.tol,
