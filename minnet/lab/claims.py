@@ -66,7 +66,7 @@ Section = Callable[[Effort], Part | Sequence[Part]]
 
 
 def execute(main: Callable[..., None]) -> None:
-    """Run a script's `main` as a command; what is wrong with its options is said in one line (code 2), without a box."""
+    """Run a script's `main` as a command; what is wrong with its options is said in one line, with code 2."""
     app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None, add_completion=False)
     app.command()(main)
     app()
@@ -143,7 +143,7 @@ def present(
 
 def _words(part: Part) -> dict[str, Any]:
     names = "title", "prediction", "measured", "holds", "half", "law", "details", "verdict"
-    return {name: getattr(part, name) for name in names}
+    return {name: getattr(part, name) for name in names} | {"holds": bool(part.holds)}  # NumPy's bool is not JSON
 
 
 def _printed(letter: str, part: Part) -> str:

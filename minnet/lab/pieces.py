@@ -1,7 +1,8 @@
-"""The linear pieces of a ReLU network along a line, counted exactly: weights are floats, so everything is a fraction."""
+"""The linear pieces of a ReLU network along a line, counted exactly: floats are fractions."""
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 from math import inf
 from typing import Any, NamedTuple
 
@@ -59,7 +60,7 @@ def _rectified(piece: Piece) -> list[Piece]:
     crossings = {Fraction(-c, s) for c, s in zip(piece.constant, piece.slope, strict=True) if s}
     cuts = [piece.low, *sorted(t for t in crossings if piece.low < t < piece.high), piece.high]
     parts = []
-    for low, high in zip(cuts, cuts[1:], strict=False):
+    for low, high in pairwise(cuts):
         inside = Fraction(_between(low, high))
         on = piece.constant * inside.denominator + piece.slope * inside.numerator > 0
         parts.append(Piece(low, high, np.where(on, piece.constant, 0), np.where(on, piece.slope, 0), piece.scale))
@@ -97,7 +98,7 @@ def _whole(numbers: Any, one: int) -> Array:
 
 
 def tent(times: int) -> tuple[Network, Array]:
-    """The tent map on [0, 1], T(x) = 2 relu(x) - 4 relu(x - ½), composed with itself: 2 units each time (Telgarsky 2016).
+    """The tent map on [0, 1], 2 relu(x) - 4 relu(x - ½), composed with itself: 2 units each time (Telgarsky 2016).
 
     Dense(1, 2), ReLU, Dense(2, 2), ReLU, ..., Dense(2, 1) and its theta (P,), in dyadic numbers: no float rounds.
     """

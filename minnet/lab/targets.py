@@ -1,7 +1,7 @@
-"""A function of one variable that networks are to approximate: the sine, a formula of the user's, or a table of points."""
+"""A function of one variable for networks to approximate: the sine, a formula of the user's, or a table of points."""
 
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +53,7 @@ class Target:
     def sup_error(self, built: tuple[Network, Array], x: Array) -> float:
         """max |network - f| over the points x (N,), of a network and its theta (P,)."""
         network, theta = built
-        return float(np.abs(network(theta, x[:, None])[:, 0] - self.f(x)).max())
+        return float(self._largest(network(theta, x[:, None])[..., 0] - self.f(x)))
 
     @cached_property
     def span(self) -> tuple[float, float]:
@@ -64,9 +64,8 @@ class Target:
     def scaled(self, x: Array) -> tuple[Array, Array]:
         """What a network learns: x (N,) and f(x), both brought to [-1, 1], as (N, 1)."""
         middle, half = self.span
-        return ((2 * x - self.low - self.high) / (self.high - self.low))[:, None], ((self.f(x) - middle) / half)[
-            :, None
-        ]
+        u = (2 * x - self.low - self.high) / (self.high - self.low)
+        return u[:, None], ((self.f(x) - middle) / half)[:, None]
 
     def learned(self, network: Network, theta: Array, x: Array) -> Array:
         """What a network that learned the scaled f says of f at x (N,), in float64: theta (..., P) -> (..., N)."""
@@ -75,7 +74,16 @@ class Target:
 
     def learned_error(self, network: Network, theta: Array, x: Array) -> Array:
         """max |learned - f| over the points x (N,) of each replica: theta (K, P) -> (K,)."""
-        return np.asarray(np.abs(self.learned(network, theta, x) - self.f(x)).max(axis=-1))
+        return self._largest(self.learned(network, theta, x) - self.f(x))
+
+    def rounding(self, units: Array | int, h: Array | float) -> Array:
+        """What rounding may add to the error of a construction with knots h apart: its terms cancel each other."""
+        far = max(abs(self.low), abs(self.high))
+        return 4 * np.finfo(float).eps * np.asarray(units) * self.span[1] * (1 + far / np.asarray(h))
+
+    def _largest(self, error: Array) -> Array:
+        """max |error|, or one eps of f's range if that is more: then it has a logarithm."""
+        return np.maximum(np.abs(error).max(axis=-1), np.finfo(float).eps * self.span[1])
 
 
 SINE = Target("sin(x)", np.sin, -np.pi, np.pi)
@@ -105,4 +113,4 @@ def from_table(path: Path) -> Target:
     means = frame.groupby("x").y.mean()
     x, y = means.index.to_numpy(float), means.to_numpy(float)
     require(len(x) >= 3, f"{path.name} has to hold at least 3 different x, got {len(x)}")
-    return Target(path.name, partial(np.interp, xp=x, fp=y), float(x[0]), float(x[-1]), x)
+    return Target(path.name, lambda at: np.interp(at, x, y), float(x[0]), float(x[-1]), x)
