@@ -32,11 +32,12 @@ BENT = ("moons", "circles", "xor", "spirals")  # what no straight line can part
 RELU = mn.ReLU()
 
 
-def collapse(how: Effort, between: mn.Layer | None = None) -> Part:
+def collapse(how: Effort, between: mn.Layer | None = None, depths: Sequence[int] = (1, 2, 5, 10, 20, 50)) -> Part:
     """Trained stacks of up to 50 linear layers beside the product of their matrices; the same with ReLU between."""
-    depths, seeds = (1, 2, 5, 10, 20, 50), range(how.pick(3, 10, 50))
+    seeds = range(how.pick(3, 10, 50))
     split = dataset("moons").splits(seeds)
-    x, rows = split.x_test.astype(np.float32), []
+    x = split.x_test.astype(np.float32)
+    rows: list[Any] = []
     for depth in depths:
         network = _stack(depth, 16, between)
         run = mn.train(network, mn.softmax_cross_entropy, mn.SGD(0.1 / depth), split.x, split.y,
@@ -71,15 +72,15 @@ def ceiling(how: Effort) -> list[Part]:
     return [straight_lines(how), bent(how), barely(how)]
 
 
-def straight_lines(how: Effort, between: mn.Layer | None = None) -> Part:
+def straight_lines(how: Effort, between: mn.Layer | None = None, data: Sequence[str] = BENT) -> Part:
     """Linear-only networks of many shapes, scored where the best straight line is known: training and test points."""
     shapes = [(1, 2), *product((2, 3, 5), (2, 16))]
     rates, seeds = (0.003, 0.03, 0.1, 0.3), range(how.pick(10, 10, 50))
     count, above, rows, margins = 0, 0, [], {}
-    for name in BENT:
-        data, split = dataset(name), dataset(name).splits(seeds)
+    for name in data:
+        split = dataset(name).splits(seeds)
         x, y, x_test, y_test = (np.concatenate([part] * len(rates)) for part in (*split[:2], *split[4:]))
-        line = best_half_plane(*data.test)
+        line = best_half_plane(*dataset(name).test)
         lines = np.tile([best_half_plane(*pair) for pair in zip(split.x, split.y, strict=True)], len(rates))
         right, right_in_training = [], []
         for depth, width in shapes:

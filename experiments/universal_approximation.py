@@ -84,12 +84,14 @@ def constructed(
     )
 
 
-def quadratic(how: Effort, f: Target = SINE, activation: mn.Layer = SQUARE) -> Part:
+def quadratic(
+    how: Effort, f: Target = SINE, activation: mn.Layer = SQUARE, widths: Sequence[int] = (2, 8, 32, 128)
+) -> Part:
     """Units that square: at every width the network is a polynomial of degree 2, no better than the best of these."""
     x = f.grid(1001)
     best = best_polynomial(x, f.f(x), 2)
     floor, proved = float(np.abs(best - f.f(x)).max()), alternation(best - f.f(x), 2)
-    widths, seen, count = (2, 8, 32, 128), best, 0
+    seen, count = best, 0
     errors: dict[str, list[float]] = {"units that square": [], "ReLU polygon": []}
     for n in widths:
         network = _network(n, activation)

@@ -67,11 +67,18 @@ FLOORS = {
     "lab.tables": 6,
     "lab.compare": 8,
     "lab.controls": 9,
+    "lab.expressions": 4,
+    "lab.approximation": 7,
+    "lab.targets": 6,
+    "lab.pieces": 4,
+    "lab.collapse": 4,
     "lab.plots": 9,
     "lab.drawing": 10,
     "lab.pictures": 11,
     "lab.report": 12,
     "lab.claims": 12,
+    "lab.nonlinearity_pictures": 12,
+    "lab.universal_pictures": 12,
 }
 # What a plain call of train() runs through, in reading order; what has to be asked for (penalties, early stopping,
 # schedules, a progress bar) is not counted.

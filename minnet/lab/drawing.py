@@ -59,7 +59,7 @@ def powers(ax: Axes, ticks: Sequence[float] | Array, axis: str = "x") -> None:
     """A logarithmic axis with these ticks, written out; the other figures between them are left unsaid."""
     which = ax.xaxis if axis == "x" else ax.yaxis
     ax.set(**{f"{axis}scale": "log"})
-    which.set_ticks(list(ticks), labels=[f"{tick:g}" for tick in ticks])
+    which.set_ticks(list(ticks), labels=[f"{tick:g}" if tick < 1 else f"{tick:,.0f}" for tick in ticks])
     which.set_minor_formatter("")
     if axis == "x":
         ax.tick_params(axis="x", which="minor", length=0)

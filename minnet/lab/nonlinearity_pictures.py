@@ -15,21 +15,21 @@ def collapse(rows: Sequence[Sequence[Any]], seeds: int) -> Picture:
     """How far stack and product are apart, in units of the rounding bound, against the depth."""
     figure, ax = panels(1)
     depths = [row[0] for row in rows]
-    looks = styles(("linear layers only", "ReLU between the same layers"))
+    looks = styles(("linear layers only", "ReLU between them"))
     for (name, style), column, start in zip(looks.items(), (4, 5), (0, 1), strict=True):
         ax.plot(depths[start:], [max(row[column], 1e-3) for row in rows[start:]], **style, markersize=5, label=name)
     ax.axhline(1, color="0.4", linewidth=3, alpha=0.4, label="what rounding can do")
     powers(ax, depths)
     powers(ax, [10.0**e for e in range(-2, 8, 2)], "y")
     ax.set(xlabel="layers", ylabel="difference from one linear map / bound", ylim=(3e-4, 1e8),
-           title="Fifty linear layers are one")  # fmt: skip
-    ax.legend(frameon=False, loc="upper left")
+           title="A stack of linear layers is one")  # fmt: skip
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return Picture(
         "collapse",
         "A stack of linear layers is one linear map",
-        f"The largest difference between a trained stack and the product of its matrices, over 2,000 test points of "
-        f"moons and {seeds} seeds, as a multiple of what rounding can do (running error bound). Below 1 the two are the same "
-        "function. With ReLU between the same matrices they are not. Both axes are logarithmic; a difference of 0 is "
+        f"The largest difference between a trained stack and the product of its matrices, on 2,000 test points of "
+        f"moons and {seeds} seeds, as a multiple of what rounding can do (running error bound). Below 1 the two are the "
+        "same function. With ReLU between the same matrices they are not. Both axes are logarithmic; a difference of 0 is "
         "drawn at the bottom.",
         "Linear stacks stay below the bound at every depth; with ReLU between the layers the difference is far above.",
         figure,
@@ -45,9 +45,9 @@ def straight_lines(margins: Mapping[str, Array], seeds: int) -> Picture:
         height = row + rng.uniform(-0.3, 0.3, len(points))
         ax.plot(points, height, style["marker"], color=style["color"], markersize=2.5,
                 markeredgewidth=0, alpha=0.6, rasterized=True)  # fmt: skip
-    ax.axvline(0, color="0.2", linewidth=1.2)
+    ax.axvline(0, color="0.25", linewidth=1.2)
     ax.set_title("the best straight line", loc="right")
-    ax.axvspan(0, 6, color="0.5", alpha=0.12, linewidth=0)
+    ax.axvspan(0, 6, color="0.4", alpha=0.12, linewidth=0)
     ax.annotate("nobody", (3, len(margins) / 2 - 0.5), ha="center", va="center", rotation=90)
     ax.set(yticks=range(len(margins)), yticklabels=margins, xlabel="test accuracy, points from the best straight line",
            ylim=(len(margins) - 0.5, -0.5), xlim=(-45, 6))  # fmt: skip
@@ -91,15 +91,18 @@ def corners(points: Array, labels: Array, hidden: Array) -> Picture:
         for label in (0, 1):
             here = at[labels == label]
             ax.plot(here[:, 0], here[:, 1], MARKERS[label], color=COLOURS[label], markersize=11, label=f"XOR = {label}")
-        ax.set(xlim=(-0.6, 2.6), ylim=(-0.6, 1.6), aspect="equal")
+        ax.set(xlim=(-0.6, 2.6), ylim=(-0.6, 1.6), yticks=(0, 1), aspect="equal")
     across = np.array([-0.6, 2.6])
-    left.plot(across, 0.5 - across, color="0.3", linestyle="--")
-    left.set(xlabel="x1", ylabel="x2", xlim=(-0.6, 1.8), title="Any straight line leaves one corner wrong")
-    right.plot(across, across / 2 - 0.25, color="0.3", linestyle="--")
+    left.plot(across, 0.5 - across, color="0.25", linestyle="--")
+    left.set(xlabel="x1", ylabel="x2", xlim=(-0.6, 2.2), xticks=(0, 1), title="Every line leaves a corner wrong")
+    right.plot(across, across / 2 - 0.25, color="0.25", linestyle="--")
     right.set(
-        xlabel="h1 = relu(x1 + x2)", ylabel="h2 = relu(x1 + x2 - 1)", title="After two ReLU units one line is enough"
+        xlabel="h1 = relu(x1 + x2)",
+        ylabel="h2 = relu(x1 + x2 - 1)",
+        xticks=(0, 1, 2),
+        title="After two ReLU units a line is enough",
     )
-    right.annotate("two corners fall together", hidden[labels == 1][0], (4, -18), textcoords="offset points")
+    right.annotate("two corners in one place", hidden[labels == 1][0], (-30, -18), textcoords="offset points")
     left.legend(frameon=False, loc="upper right")
     return Picture(
         "witness",

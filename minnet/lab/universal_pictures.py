@@ -76,7 +76,7 @@ def gaps(f: Target, widths: Sequence[int], polygons: Sequence[float], lines: Map
     figure, ax = panels(1)
     drawn = {f"trained: {name}": Line(line.x, *(10**part for part in line[1:])) for name, line in lines.items()}
     bands(drawn, ax=ax)
-    ax.plot(widths, polygons, color="0.2", linestyle=":", marker="v", markersize=5, label="constructed")
+    ax.plot(widths, polygons, color="0.25", linestyle=":", marker="v", markersize=5, label="constructed")
     high = ax.get_ylim()[1]
     _errors(ax, widths, min(polygons))
     ax.set(ylim=(min(polygons) / 3, max(high, 1)), title="The better network is there, and is not found")
@@ -85,8 +85,8 @@ def gaps(f: Target, widths: Sequence[int], polygons: Sequence[float], lines: Map
         "gap",
         "Trained beside constructed, at equal width",
         f"{f.name} by one hidden layer of ReLU units: the polygon that was written down, and what training reaches: "
-        f"the geometric mean over {seeds} fresh seeds with its 95 % t interval. Adam's learning rate was chosen on other "
-        "seeds. Both axes are logarithmic.",
+        f"the geometric mean over {seeds} fresh seeds with its 95 % t interval. Adam's learning rate was chosen on "
+        "other seeds. Both axes are logarithmic.",
         "The constructed network's error falls faster with the width than those of the trained ones.",
         figure,
     )
@@ -125,10 +125,10 @@ def random_pieces(neurons: Sequence[int], lines: Mapping[str, Line], seeds: int,
     bands(lines, ax=ax)
     ax.plot(neurons, neurons, color="0.4", linewidth=4, alpha=0.3, label="as many as neurons")
     n = np.linspace(2, 2 * np.log2(4 * neurons[-1]), 50)
-    ax.plot(n, 2.0 ** (n / 2), color="0.2", linestyle=":", label="the tent map composed")
+    ax.plot(n, 2.0 ** (n / 2), color="0.25", linestyle=":", label="the tent map composed")
     ax.set(xlabel="neurons", ylabel="linear pieces along a line", title="Networks as they are hardly fold",
            ylim=(0, 1.8 * neurons[-1]))  # fmt: skip
-    ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(0.16, 1))
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return Picture(
         "random",
         "What depth does in networks as they are",
