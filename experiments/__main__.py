@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -87,8 +87,10 @@ def main(
 def filled(text: str, blocks: Mapping[str, str]) -> str:
     """The text with each block between its marks, <!-- name --> and <!-- end -->; what has no block stays as it is."""
     for name, block in blocks.items():
-        text = re.sub(f"(<!-- {name} -->\n).*?(<!-- end -->)", lambda marks, b=block: f"{marks[1]}\n{b}\n\n{marks[2]}", text,
-                      flags=re.DOTALL)  # fmt: skip
+        start, mark = f"<!-- {name} -->\n", "<!-- end -->"
+        if start in text:
+            before, after = text.split(start, 1)
+            text = f"{before}{start}\n{block}\n\n{mark}{after.split(mark, 1)[1]}"
     return text
 
 
@@ -122,7 +124,7 @@ def _numbers(values: Any) -> str:
     return ", ".join(f"{value:.4g}" for value in values)
 
 
-def _markdown(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [headings, ("---",) * len(headings), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
 

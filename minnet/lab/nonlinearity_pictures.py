@@ -27,9 +27,9 @@ def collapse(rows: Sequence[Sequence[Any]], seeds: int) -> Picture:
     return Picture(
         "collapse",
         "A stack of linear layers is one linear map",
-        f"The largest difference between a trained stack and the product of its matrices, on 2,000 test points of "
-        f"moons and {seeds} seeds, as a multiple of what rounding can do (running error bound). Below 1 the two are the "
-        "same function. With ReLU between the same matrices they are not. Both axes are logarithmic; a difference of 0 is "
+        "The largest difference between a trained stack and the product of its matrices, on 2,000 test points of moons "
+        f"and {seeds} seeds, as a multiple of what rounding can do (running error bound). Below 1 the two are the same "
+        "function. With ReLU between the same matrices they are not. Both axes are logarithmic; a difference of 0 is "
         "drawn at the bottom.",
         "Linear stacks stay below the bound at every depth; with ReLU between the layers the difference is far above.",
         figure,
