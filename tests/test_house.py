@@ -112,6 +112,11 @@ FLOORS = {
     "lab.peers": 7,
     "lab.stopwatch": 8,
     "lab.heads": 9,
+    "lab.expressions": 4,
+    "lab.approximation": 7,
+    "lab.targets": 6,
+    "lab.pieces": 4,
+    "lab.collapse": 4,
     "lab.plots": 9,
     "lab.drawing": 10,
     "lab.pictures": 11,
@@ -133,6 +138,8 @@ FLOORS = {
     "cli.app": 16,
     "cli": 17,
     "__main__": 18,
+    "lab.nonlinearity_pictures": 12,
+    "lab.universal_pictures": 12,
 }
 # What a plain call of train() runs through, in reading order; what has to be asked for (penalties, early stopping,
 # schedules, a progress bar) is not counted.

@@ -1,13 +1,14 @@
 """A claim, taken apart into predictions that could fail: stated, measured, and the verdict computed from the two.
 
-An experiment is a list of sections: functions that take an Effort and return a Part. `present` runs them one by one.
+An experiment is a list of sections: functions that take an Effort and return a Part, or several where what is a law and
+what is not belong together (b1, b2). `present` runs them one by one.
 """
 
 import inspect
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -61,7 +62,28 @@ class Part:
         return f"only half true: {self.half}" if self.half else "holds"
 
 
-Section = Callable[[Effort], Part]
+Section = Callable[[Effort], Part | Sequence[Part]]
+
+
+def execute(main: Callable[..., None]) -> None:
+    """Run a script's `main` as a command; what is wrong with its options is said in one line, with code 2."""
+    app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None, add_completion=False)
+    app.command()(main)
+    app()
+
+
+def table(headings: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
+    """Rows under their headings, aligned: the first column on its left, numbers to three digits."""
+    shown = [[f"{cell:.3g}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
+    columns = list(zip(headings, *shown, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    lines = (
+        "  ".join(
+            cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in zip(*columns, strict=True)
+    )
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def present(
@@ -87,15 +109,18 @@ def present(
     files: dict[Path, bytes] = {}
     for letter, section in zip("abcdefghijkl", sections, strict=False):
         with rc_context(DRAWING):
-            part = section(how)
-            figures = []
-            for picture in part.pictures:
-                svg, png = (saved(picture.figure, kind) for kind in ("svg", "png"))
-                files |= {out / f"{name}_{picture.key}.svg": svg, out / f"{name}_{picture.key}.png": png}
-                words = {"title": picture.title, "caption": picture.caption, "alt": picture.alt}
-                figures.append({**words, "figure": f"{name}_{picture.key}"})
-        parts.append({**_words(part), "letter": letter, "pictures": figures})
-        print(_printed(letter, part), flush=True)
+            found = section(how)
+            several = [found] if isinstance(found, Part) else found
+            for number, part in enumerate(several, 1):
+                label = f"{letter}{number}" if len(several) > 1 else letter
+                figures = []
+                for picture in part.pictures:
+                    svg, png = (saved(picture.figure, kind) for kind in ("svg", "png"))
+                    files |= {out / f"{name}_{picture.key}.svg": svg, out / f"{name}_{picture.key}.png": png}
+                    words = {"title": picture.title, "caption": picture.caption, "alt": picture.alt}
+                    figures.append({**words, "figure": f"{name}_{picture.key}"})
+                parts.append({**_words(part), "letter": label, "pictures": figures})
+                print(_printed(label, part), flush=True)
     broken = [part["letter"] for part in parts if part["law"] and not part["holds"]]
     summary = {
         "name": name,
@@ -118,7 +143,7 @@ def present(
 
 def _words(part: Part) -> dict[str, Any]:
     names = "title", "prediction", "measured", "holds", "half", "law", "details", "verdict"
-    return {name: getattr(part, name) for name in names}
+    return {name: getattr(part, name) for name in names} | {"holds": bool(part.holds)}  # NumPy's bool is not JSON
 
 
 def _printed(letter: str, part: Part) -> str:

@@ -3,17 +3,19 @@
 import io
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterSciNotation, NullFormatter
 
 import minnet.lab.plots as plots
 from minnet.files import replace_file
+from minnet.settings import Array
 
 INK = "#1b1f24"
 # What a drawn colour is called in the page's style sheet, which has one value for light and one for dark.
@@ -46,6 +48,22 @@ class Picture(NamedTuple):
     caption: str
     alt: str
     figure: Figure
+
+
+def panels(columns: int, height: float = 3.1, rows: int = 1) -> tuple[Figure, Any]:
+    """A figure with panels side by side, and its axes; one panel is less wide, so that its text stays as large."""
+    figure = Figure(figsize=(7.2 if columns > 1 else 4.8, height), layout="constrained")
+    return figure, figure.subplots(rows, columns)
+
+
+def powers(ax: Axes, ticks: Sequence[float] | Array, axis: str = "x") -> None:
+    """A logarithmic axis with these ticks, written out; the other figures between them are left unsaid."""
+    which = ax.xaxis if axis == "x" else ax.yaxis
+    ax.set(**{f"{axis}scale": "log"})
+    which.set_ticks(list(ticks), labels=[f"{tick:g}" if tick < 1 else f"{tick:,.0f}" for tick in ticks])
+    which.set_minor_formatter("")
+    if axis == "x":
+        ax.tick_params(axis="x", which="minor", length=0)
 
 
 def page_templates() -> Environment:

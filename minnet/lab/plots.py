@@ -68,10 +68,10 @@ def line(scores: pd.DataFrame) -> Line:
 
 
 def bands(lines: Mapping[str, Line], chosen: Mapping[str, float] | None = None, ax: Axes | None = None) -> Axes:
-    """Each mean as a line and its interval as a band; a ring around the point at x = chosen."""
+    """Each mean as a line, labelled for a legend, its interval as a band; a ring around the point at x = chosen."""
     ax = _axes(ax)
     for name, style in styles(lines).items():
-        _band(ax, lines[name], style, (chosen or {}).get(name))
+        _band(ax, lines[name], {**style, "label": name}, (chosen or {}).get(name))
     return ax
 
 

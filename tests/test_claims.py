@@ -1,0 +1,172 @@
+"""A claim is printed part by part, its verdict follows from its numbers, and a law that fails ends with code 1."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from matplotlib.figure import Figure
+
+from minnet.lab.claims import Effort, Part, present, table, write_page
+from minnet.lab.drawing import Picture
+
+ROOT = Path(__file__).parent.parent
+PAPER = """The moon is made of cheese.
+
+It is said that the moon is made
+of cheese (a).
+
+Let us see <b>how</b> much of it.
+"""
+
+
+def part(holds=True, **more):
+    return Part("Cheese", "all of it", "none & nothing", holds, **more)
+
+
+def picture(key="moon"):
+    figure = Figure(figsize=(2, 2))
+    figure.subplots().plot([0, 1], [1, 0], label="<cheese>")
+    return Picture(key, "The moon", "Seen from here.", 'A "line" that falls', figure)
+
+
+@pytest.mark.parametrize(
+    ("made", "verdict"),
+    [
+        (part(), "holds"),
+        (part(False), "does not hold"),
+        (part(half="the near side only"), "only half true: the near side only"),
+        (part(False, half="the near side only"), "does not hold"),
+    ],
+)
+def test_the_verdict_follows_from_what_was_measured(made, verdict):
+    assert made.verdict == verdict
+
+
+def test_a_part_is_printed_and_kept(tmp_path, capsys):
+    found = [lambda how: part(details="a table\n  of two lines", pictures=[picture()]), lambda how: part(False)]
+    present("moon", PAPER, found, tmp_path / "new")
+    out = capsys.readouterr().out
+    assert out.startswith("The moon is made of cheese.\n\n(a) Cheese\n    predicted  all of it\n    measured   none")
+    assert "    a table\n      of two lines\n    → holds\n" in out
+    assert "(b) Cheese" in out
+    assert "→ does not hold" in out
+    kept = json.loads((tmp_path / "new" / "moon.json").read_text())
+    assert kept["claim"] == "The moon is made of cheese."
+    assert kept["abstract"].startswith("It is said")
+    assert [(p["letter"], p["verdict"]) for p in kept["parts"]] == [("a", "holds"), ("b", "does not hold")]
+    assert kept["effort"] == "default"
+    names = {path.name for path in (tmp_path / "new").iterdir()}
+    assert names == {"moon.json", "moon_moon.png", "moon_moon.svg"}
+
+
+def test_parts_that_belong_together_share_a_letter(tmp_path, capsys):
+    present("moon", PAPER, [lambda how: [part(), part(law=True)], lambda how: part()], tmp_path)
+    kept = json.loads((tmp_path / "moon.json").read_text())
+    assert [p["letter"] for p in kept["parts"]] == ["a1", "a2", "b"]
+
+
+def test_a_law_that_fails_ends_with_code_1_after_all_is_written(tmp_path, capsys):
+    with pytest.raises(typer.Exit) as caught:
+        present("moon", PAPER, [lambda how: part(False, law=True), lambda how: part(False)], tmp_path)
+    assert caught.value.exit_code == 1
+    assert "A law failed, in part a: this is an error of the program." in capsys.readouterr().err
+    assert len(json.loads((tmp_path / "moon.json").read_text())["parts"]) == 2
+
+
+def test_a_prediction_that_fails_is_a_finding_and_no_error(tmp_path):
+    present("moon", PAPER, [lambda how: part(False), lambda how: part(law=True)], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("flags", "effort"), [({}, Effort.DEFAULT), ({"quick": True}, Effort.QUICK), ({"full": True}, Effort.FULL)]
+)
+def test_how_much_a_section_may_take_is_passed_on(flags, effort, tmp_path):
+    asked = []
+    present("moon", PAPER, [lambda how: asked.append(how) or part()], tmp_path, **flags)
+    assert asked == [effort]
+    assert effort.pick("little", "some", "much") == ("little", "some", "much")[effort]
+
+
+def test_full_and_quick_exclude_each_other(tmp_path):
+    with pytest.raises(typer.BadParameter, match="exclude each other"):
+        present("moon", PAPER, [lambda how: part()], tmp_path, full=True, quick=True)
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(typer.BadParameter, match="--out has to be a folder"):
+        present("moon", PAPER, [lambda how: part()], tmp_path / "file")
+
+
+def test_table_aligns_what_it_is_given():
+    assert table(("n", "error"), [(1, 0.12345), (100, "none")]) == "n    error\n1    0.123\n100   none"
+    with pytest.raises(ValueError, match="zip"):
+        table(("n", "error"), [(1,)])
+
+
+def pages(tmp_path):
+    for name in ("moon", "sun"):
+        drawn = [picture("face")]
+        present(
+            name,
+            PAPER,
+            [lambda how, drawn=drawn: part(pictures=drawn), lambda how: part(half="a <i>half</i>")],
+            tmp_path,
+        )
+    summaries = [json.loads((tmp_path / f"{name}.json").read_text()) for name in ("moon", "sun")]
+    write_page(summaries, tmp_path / "index.html", {"moons.html": "the comparison"})
+    return (tmp_path / "index.html").read_text()
+
+
+def test_the_page_links_every_part_and_asks_nothing_of_the_network(tmp_path):
+    page = pages(tmp_path)
+    links, ids = set(re.findall(r'href="#([^"]+)"', page)), re.findall(r'\bid="([^"]+)"', page)
+    assert {"moon", "moon-a", "moon-b", "sun", "sun-a", "sun-b"} <= links
+    assert len(ids) == len(set(ids))
+    assert links <= set(ids)
+    assert not re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?(?:https?:)?//""", page)
+    assert "default-src 'none'" in page
+    assert "<script" not in page
+    assert '<a href="moons.html">the comparison</a>' in page
+
+
+def test_the_page_has_claim_and_verdict_at_the_top_and_escapes_what_it_is_told(tmp_path):
+    page = pages(tmp_path)
+    top = page[: page.index("<section")]
+    assert top.count("The moon is made of cheese.") == 2
+    assert "only half true: a &lt;i&gt;half&lt;/i&gt;" in top
+    assert "<b>how</b>" not in page
+    assert "none &amp; nothing" in page
+    assert page.count('role="img"') == 2
+    assert 'aria-label="A &#34;line&#34; that falls"' in page
+
+
+def test_a_script_says_what_is_wrong_with_its_options_in_one_line(tmp_path):
+    script = tmp_path / "moon.py"
+    script.write_text(
+        '"""The moon."""\n'
+        "from pathlib import Path\n"
+        "from minnet.lab.claims import Full, Out, Part, Quick, execute, present\n"
+        "def section(how):\n"
+        '    return Part("a", "b", "c", False, law=True)\n'
+        'def main(full: Full = False, quick: Quick = False, out: Out = Path("results")) -> None:\n'
+        '    present("moon", __doc__, [section], out, full=full, quick=quick)\n'
+        "execute(main)\n"
+    )
+
+    def run(*arguments):
+        return subprocess.run([sys.executable, script, *arguments], capture_output=True, text=True, cwd=tmp_path,
+                              env={"PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg"})  # fmt: skip
+
+    both = run("--full", "--quick")
+    assert both.returncode == 2
+    assert both.stdout == ""
+    assert both.stderr.splitlines()[-1] == "Error: Invalid value: --full and --quick exclude each other"
+    broken = run("--quick")
+    assert broken.returncode == 1
+    assert broken.stderr == "A law failed, in part a: this is an error of the program.\n"
+    assert (tmp_path / "results" / "moon.json").exists()
