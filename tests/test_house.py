@@ -131,7 +131,6 @@ FLOORS = {
     "cli.predict": 15,
     "cli.inspect": 15,
     "cli.diagnose": 15,
-    "cli.expressions": 14,
     "cli.activations": 15,
     "cli.check": 15,
     "cli.export": 15,

@@ -8,6 +8,8 @@ import typer
 from minnet.activations import Activation
 from minnet.catalogue import CATALOGUE
 from minnet.cli.answers import Answer, table
+from minnet.elementwise import Elementwise
+from minnet.lab.expressions import formula
 from minnet.settings import require
 
 
@@ -34,9 +36,7 @@ def _activation(text: str) -> Activation:
 
         found: Any = activation(text) if text != "x" else None
     else:
-        from minnet.cli.expressions import expression
-
-        found = expression(text)
+        found = Elementwise(formula(text))
     require(isinstance(found, Activation), f"{text!r} is not an activation but {found!r}")
     return found
 
