@@ -66,6 +66,7 @@ def gradient_check(how: Effort, activations: tuple[mn.Activation, ...] = mn.CATA
     ax.set(
         xscale="log",
         xlim=(5e-18, 1e-6),
+        xticks=(1e-16, 1e-12, 1e-8),
         ylim=(len(shown) - 0.5, -1.6),
         xlabel="error, as a share of the gradient's norm",
     )

@@ -21,7 +21,7 @@ def collapse(rows: Sequence[Sequence[Any]], seeds: int) -> Picture:
     ax.axhline(1, color="0.4", linewidth=3, alpha=0.4, label="what rounding can do")
     powers(ax, depths)
     powers(ax, [10.0**e for e in range(-2, 8, 2)], "y")
-    ax.set(xlabel="layers", ylabel="difference from one linear map / bound", ylim=(3e-4, 1e8),
+    ax.set(xlabel="layers", ylabel="difference / bound", ylim=(3e-4, 1e8),
            title="A stack of linear layers is one")  # fmt: skip
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return Picture(
@@ -86,7 +86,7 @@ def boundaries(found: Mapping[str, Comparison]) -> Picture:
 
 def corners(points: Array, labels: Array, hidden: Array) -> Picture:
     """The four corners as they are, and as two ReLU units see them."""
-    figure, (left, right) = panels(2, 3.0)
+    figure, (left, right) = panels(2, 3.4)
     for ax, at in ((left, points), (right, hidden)):
         for label in (0, 1):
             here = at[labels == label]
@@ -94,7 +94,7 @@ def corners(points: Array, labels: Array, hidden: Array) -> Picture:
         ax.set(xlim=(-0.6, 2.6), ylim=(-0.6, 1.6), yticks=(0, 1), aspect="equal")
     across = np.array([-0.6, 2.6])
     left.plot(across, 0.5 - across, color="0.25", linestyle="--")
-    left.set(xlabel="x1", ylabel="x2", xlim=(-0.6, 2.2), xticks=(0, 1), title="Every line leaves a corner wrong")
+    left.set(xlabel="x1", ylabel="x2", xlim=(-0.6, 2.2), xticks=(0, 1), title="A line gets one corner wrong")
     right.plot(across, across / 2 - 0.25, color="0.25", linestyle="--")
     right.set(
         xlabel="h1 = relu(x1 + x2)",
