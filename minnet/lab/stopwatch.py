@@ -55,14 +55,17 @@ def environment(threads: int) -> dict[str, str]:
     return dict.fromkeys(names, str(threads)) | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
 
 
-def take_turns(jobs: Sequence[Job], *, rounds: int, seconds: float = 0.2) -> dict[Job, Times]:
-    """Let the jobs train in turns, `rounds` times each, for about so many seconds; times are those of one step."""
+def take_turns(jobs: Sequence[Job], *, rounds: int, seconds: float = 0.5) -> dict[Job, Times]:
+    """Let the jobs train in turns, `rounds` times each, for about so many seconds; times are those of one step.
+
+    It is ten epochs at least, so that the making of initial weights, which is timed with them, weighs little.
+    """
     require(rounds >= 1, f"rounds has to be >= 1, got {rounds}")
     found: dict[Job, list[float]] = {job: [] for job in jobs}
     with ExitStack() as stack:
         running = {job: [stack.enter_context(_process(job)) for _ in range(job.processes)] for job in jobs}
         ready = {job: _all(workers, 0) for job, workers in running.items()}
-        epochs = {job: max(1, round(seconds / answer["epoch"])) for job, answer in ready.items()}
+        epochs = {job: max(10, round(seconds / answer["epoch"])) for job, answer in ready.items()}
         peak = dict.fromkeys(jobs, 0.0)
         for _ in range(rounds):
             for job, workers in running.items():
