@@ -154,7 +154,9 @@ def barely(how: Effort) -> Part:
         "2 × 16 sigmoid or tanh units stay within 5 points of the best straight line there",
         told,
         always or bool(near),
-        half="" if always else f"{' and '.join(near)} does so at the shared learning rate 0.1, and not at its own",
+        half=""
+        if always
+        else f"so it is with {' and '.join(near)} at one rate for all, 0.1, and with neither at its own",
         details=table(("", "best line", "at its own best rate", "rate", "at 0.1"), rows),
     )
 
