@@ -281,6 +281,11 @@ def test_the_law_of_the_pieces_fails_with_another_map():
     assert experiment.depth(Effort.QUICK, shallow).verdict == "does not hold"
 
 
+def test_the_law_of_the_pieces_fails_where_one_hidden_layer_is_two(monkeypatch):
+    monkeypatch.setattr(experiment, "_network", lambda units, act: random_network(0, (1, units, units, 1))[0])
+    assert experiment.depth(Effort.QUICK).verdict == "does not hold"
+
+
 def run(*arguments, cwd):
     script = Path(experiment.__file__)
     return subprocess.run([sys.executable, script, *map(str, arguments)], capture_output=True, text=True, cwd=cwd,
