@@ -102,7 +102,12 @@ def blocks(summaries: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
                  f"**{p['verdict']}**") for p in summary["parts"]]  # fmt: skip
         flag = "" if summary["effort"] == "default" else f" --{summary['effort']}"
         table = _markdown(("part", "predicted", "measured", "verdict"), rows)
-        found[name] = f"{table}\n\nMeasured by `python experiments/{name}.py{flag}`."
+        more = [
+            f"<details><summary>({part['letter']}) in full</summary>\n\n```\n{part['details']}\n```\n\n</details>"
+            for part in summary["parts"]
+            if part["details"]
+        ]
+        found[name] = "\n\n".join([table, f"Measured by `python experiments/{name}.py{flag}`.", *more])
     return found
 
 

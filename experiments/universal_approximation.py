@@ -118,7 +118,7 @@ def learned(how: Effort, f: Target = SINE) -> Part:
     """One hidden layer of ReLU units from random weights, beside the polygon that the same layer could draw."""
     widths, seeds = how.pick((8, 32), (8, 16, 32, 64), (8, 16, 32, 64, 128)), how.pick(4, 10, 20)
     epochs, test, fresh = how.pick(100, 300, 1000), f.grid(4001), range(seeds, 2 * seeds)
-    polygons = [f.sup_error(interpolant(*f.knots(n)), test) for n in widths]
+    polygons = [f.sup_error(interpolant(*f.good_knots(n)), test) for n in widths]
     logs: dict[str, list[Array]] = {"Adam": [], "L-BFGS": []}
     for n in widths:
         network = _network(n, mn.ReLU())

@@ -1,8 +1,13 @@
 """Constructions, floors and pieces against closed forms; each law of the experiment is seen to fail when broken."""
 
+import json
+import os
+import subprocess
+import sys
 from fractions import Fraction
 from itertools import pairwise
 from math import comb
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -274,3 +279,43 @@ def test_the_law_of_the_pieces_fails_with_another_map():
         return tent(min(times, 5))
 
     assert experiment.depth(Effort.QUICK, shallow).verdict == "does not hold"
+
+
+def test_the_law_of_the_pieces_fails_where_one_hidden_layer_is_two(monkeypatch):
+    monkeypatch.setattr(experiment, "_network", lambda units, act: random_network(0, (1, units, units, 1))[0])
+    assert experiment.depth(Effort.QUICK).verdict == "does not hold"
+
+
+def run(*arguments, cwd):
+    script = Path(experiment.__file__)
+    return subprocess.run([sys.executable, script, *map(str, arguments)], capture_output=True, text=True, cwd=cwd,
+                          env={**os.environ, "PYTHONPATH": str(script.parent.parent)})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--function", "__import__('os').system('touch owned')"), "may not stand in a formula"),
+        (("--function", "9**9**9"), "has to be finite"),
+        (("--function", "(" * 100_000), "at most 200 characters, got 100000"),
+        (("--data", "nowhere.csv"), "there is no file 'nowhere.csv'"),
+    ],
+)
+def test_what_cannot_be_approximated_ends_with_code_2_and_nothing_runs(arguments, message, tmp_path):
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("Error:") == 1
+    assert message in done.stderr.splitlines()[-1]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arguments", [(), ("--function", "sin(x) + abs(x)"), ("--data", "my.csv")])
+def test_the_whole_experiment_on_the_sine_a_formula_and_a_table(arguments, tmp_path):
+    (tmp_path / "my.csv").write_text("x;y\n" + "\n".join(f"{x};{np.sin(x)}" for x in np.linspace(-3, 3, 40) ** 3))
+    done = run("--quick", *arguments, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    kept = json.loads((tmp_path / "results" / "universal_approximation.json").read_text())
+    assert [part["letter"] for part in kept["parts"]] == list("abcde")
+    assert all(part["holds"] for part in kept["parts"] if part["law"])

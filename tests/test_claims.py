@@ -10,6 +10,7 @@ import pytest
 import typer
 from matplotlib.figure import Figure
 
+import experiments.__main__ as everything
 from minnet.lab.claims import Effort, Part, present, table, write_page
 from minnet.lab.drawing import Picture
 
@@ -170,3 +171,22 @@ def test_a_script_says_what_is_wrong_with_its_options_in_one_line(tmp_path):
     assert broken.returncode == 1
     assert broken.stderr == "A law failed, in part a: this is an error of the program.\n"
     assert (tmp_path / "results" / "moon.json").exists()
+
+
+def test_what_was_measured_is_filled_in_between_its_marks_and_nowhere_else():
+    text = "a\n<!-- moon -->\nold\n<!-- end -->\nb\n<!-- sun -->\nkept\n<!-- end -->\n"
+    once = everything.filled(text, {"moon": "new | \\1", "stars": "none"})
+    assert once == "a\n<!-- moon -->\n\nnew | \\1\n\n<!-- end -->\nb\n<!-- sun -->\nkept\n<!-- end -->\n"
+    assert everything.filled(once, {"moon": "new | \\1"}) == once
+
+
+def test_the_page_of_claims_has_a_place_for_every_experiment_and_true_tables(tmp_path, capsys):
+    text = everything.README.read_text()
+    assert all(f"<!-- {name} -->\n" in text for name in (*everything.CLAIMS, "data", "functions"))
+    assert all((everything.README.parent / figure).exists() for figure in re.findall(r"\((\S+\.png)\)", text))
+    present("moon", PAPER, [lambda how: part(law=True, details="x | y")], tmp_path)
+    blocks = everything.blocks({"moon": json.loads((tmp_path / "moon.json").read_text())})
+    assert blocks["moon"].splitlines()[2] == "| (a) Cheese, a law | all of it | none & nothing | **holds** |"
+    assert "Measured by `python experiments/moon.py`." in blocks["moon"]
+    for name in ("data", "functions"):  # computed, so they are to be the same here
+        assert blocks[name] in text

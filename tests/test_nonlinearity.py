@@ -1,8 +1,13 @@
 """Stacks of linear layers against exact fractions; XOR by hand; and each law of the experiment seen to fail."""
 
+import json
+import os
+import subprocess
+import sys
 from fractions import Fraction
 from itertools import pairwise
 from operator import mul
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -115,3 +120,16 @@ def test_the_law_of_the_witness_fails_with_other_weights(broken):
 
 def test_the_layer_of_squares_is_a_layer():
     check_layer(experiment.Squares(), n_in=3)
+
+
+def test_the_whole_experiment_runs_in_the_classroom(tmp_path):
+    script = Path(experiment.__file__)
+    done = subprocess.run([sys.executable, script, "--quick"], capture_output=True, text=True, cwd=tmp_path,
+                          env={**os.environ, "PYTHONPATH": str(script.parent.parent)})  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    kept = json.loads((tmp_path / "results" / "nonlinearity.json").read_text())
+    verdicts = {part["letter"]: part["verdict"] for part in kept["parts"]}
+    assert verdicts.pop("b3").startswith("only half true: so it is with sigmoid")
+    assert verdicts == dict.fromkeys(("a", "b1", "b2", "c", "d"), "holds")
+    assert kept["parts"][1]["measured"].startswith("0 of 1,120 ")
+    assert "A line parts 14 of the 16" in kept["parts"][4]["measured"]

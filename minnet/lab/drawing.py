@@ -50,9 +50,9 @@ class Picture(NamedTuple):
     figure: Figure
 
 
-def panels(columns: int, height: float = 3.1, rows: int = 1) -> tuple[Figure, Any]:
-    """A figure with panels side by side, and its axes; one panel is less wide, so that its text stays as large."""
-    figure = Figure(figsize=(7.2 if columns > 1 else 4.8, height), layout="constrained")
+def panels(rows: int = 1, columns: int = 1, *, height: float = 3.1) -> tuple[Figure, Any]:
+    """A figure, `height` inches high and as wide as a phone shows in a legible size, and the axes of its panels."""
+    figure = Figure(figsize=(4.8, height), layout="constrained")
     return figure, figure.subplots(rows, columns)
 
 

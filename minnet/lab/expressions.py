@@ -74,7 +74,7 @@ def formula(text: str) -> Function:
             warnings.simplefilter("ignore")  # what Python thinks of the style of a formula
             tree = ast.parse(text.strip(), mode="eval")
         run = _built(tree.body, text)
-    except (SyntaxError, MemoryError, RecursionError):
+    except (SyntaxError, MemoryError, RecursionError):  # some versions of the parser say "too deep" by the latter two
         hint = "; a product is written 2*x, a power x**2"
         raise ValueError(f"{text!r:.60} is not a formula in x{hint}") from None
 

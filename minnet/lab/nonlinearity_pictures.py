@@ -13,7 +13,7 @@ from minnet.settings import Array
 
 def collapse(rows: Sequence[Sequence[Any]], seeds: int) -> Picture:
     """How far stack and product are apart, in units of the rounding bound, against the depth."""
-    figure, ax = panels(1)
+    figure, ax = panels()
     depths = [row[0] for row in rows]
     looks = styles(("linear layers only", "ReLU between them"))
     for (name, style), column, start in zip(looks.items(), (4, 5), (0, 1), strict=True):
@@ -21,7 +21,7 @@ def collapse(rows: Sequence[Sequence[Any]], seeds: int) -> Picture:
     ax.axhline(1, color="0.4", linewidth=3, alpha=0.4, label="what rounding can do")
     powers(ax, depths)
     powers(ax, [10.0**e for e in range(-2, 8, 2)], "y")
-    ax.set(xlabel="layers", ylabel="difference / bound", ylim=(3e-4, 1e8),
+    ax.set(xlabel="layers", ylabel="difference / rounding bound", ylim=(3e-4, 1e8),
            title="A stack of linear layers is one")  # fmt: skip
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return Picture(
@@ -38,7 +38,7 @@ def collapse(rows: Sequence[Sequence[Any]], seeds: int) -> Picture:
 
 def straight_lines(margins: Mapping[str, Array], seeds: int) -> Picture:
     """Every linear-only network as a point, beside the best straight line of its data set."""
-    figure, ax = panels(1)
+    figure, ax = panels()
     rng = np.random.default_rng(0)
     for row, (name, style) in enumerate(styles(margins).items()):
         points = 100 * margins[name]
@@ -63,14 +63,13 @@ def straight_lines(margins: Mapping[str, Array], seeds: int) -> Picture:
 
 
 def boundaries(found: Mapping[str, Comparison]) -> Picture:
-    """Where the networks of a first test seed say which class: linear-only above, ReLU below."""
-    figure, axes = panels(len(found), 4.1, 2)
-    for column, (name, result) in enumerate(found.items()):
-        for row, who in enumerate(("identity", "relu")):
+    """Where the networks of a first test seed say which class: linear-only left, ReLU right."""
+    figure, axes = panels(len(found), 2, height=8.8)
+    for row, (name, result) in enumerate(found.items()):
+        for column, who in enumerate(("identity", "relu")):
             ax = decision_boundary(*result.examples[who], ax=axes[row, column])
-            ax.set_title(f"{name}: {result.table.score[who]:.1%}" if row == 0 else f"{result.table.score[who]:.1%}")
-    axes[0, 0].set_ylabel("linear-only")
-    axes[1, 0].set_ylabel("ReLU")
+            ax.set_title(f"{'ReLU' if column else 'linear-only'}: {result.table.score[who]:.1%}")
+        axes[row, 0].set_ylabel(name)
     seeds = next(iter(found.values())).manifest["seeds"]["test"]
     return Picture(
         "boundaries",
@@ -79,44 +78,44 @@ def boundaries(found: Mapping[str, Comparison]) -> Picture:
         "units, on the spirals 2 × 16. Above each: mean test accuracy over "
         f"{seeds[1] - seeds[0] + 1} fresh seeds. The best straight line has "
         f"{', '.join(f'{result.data.ceiling:.1%} on {name}' for name, result in found.items())}.",
-        "Above, every plane is halved by a straight line; below, the boundaries follow the classes.",
+        "Left, every plane is halved by a straight line; right, the boundaries follow the classes.",
         figure,
     )
 
 
 def corners(points: Array, labels: Array, hidden: Array) -> Picture:
     """The four corners as they are, and as two ReLU units see them."""
-    figure, (left, right) = panels(2, 3.4)
-    for ax, at in ((left, points), (right, hidden)):
+    figure, (above, below) = panels(2, height=5.0)
+    for ax, at in ((above, points), (below, hidden)):
         for label in (0, 1):
             here = at[labels == label]
             ax.plot(here[:, 0], here[:, 1], MARKERS[label], color=COLOURS[label], markersize=11, label=f"XOR = {label}")
         ax.set(xlim=(-0.6, 2.6), ylim=(-0.6, 1.6), yticks=(0, 1), aspect="equal")
     across = np.array([-0.6, 2.6])
-    left.plot(across, 0.5 - across, color="0.25", linestyle="--")
-    left.set(xlabel="x1", ylabel="x2", xlim=(-0.6, 2.2), xticks=(0, 1), title="A line gets one corner wrong")
-    right.plot(across, across / 2 - 0.25, color="0.25", linestyle="--")
-    right.set(
+    above.plot(across, 0.5 - across, color="0.25", linestyle="--")
+    above.set(xlabel="x1", ylabel="x2", xlim=(-0.6, 2.6), xticks=(0, 1), title="Every line leaves a corner wrong")
+    below.plot(across, across / 2 - 0.25, color="0.25", linestyle="--")
+    below.set(
         xlabel="h1 = relu(x1 + x2)",
         ylabel="h2 = relu(x1 + x2 - 1)",
         xticks=(0, 1, 2),
         title="After two ReLU units a line is enough",
     )
-    right.annotate("two corners in one place", hidden[labels == 1][0], (-30, -18), textcoords="offset points")
-    left.legend(frameon=False, loc="upper right")
+    below.annotate("two corners in one place", hidden[labels == 1][0], (-30, -18), textcoords="offset points")
+    above.legend(frameon=False, loc="center right")
     return Picture(
         "witness",
         "XOR's four corners, before and after two ReLU units",
-        "Left: the corners of the square with their labels, and one of the best straight lines: three of four right. "
-        "Right: the same corners as the two hidden units see them; the line is y = h1 - 2 h2 = ½.",
-        "Left, no line parts the labels; right, the two corners labelled 1 lie on one point and a line parts them.",
+        "Above: the corners of the square with their labels, and one of the best straight lines: three of four below. "
+        "Below: the same corners as the two hidden units see them; the line is y = h1 - 2 h2 = ½.",
+        "Above, no line parts the labels; below, the two corners labelled 1 lie on one point and a line parts them.",
         figure,
     )
 
 
 def features(found: Comparison) -> Picture:
     """The linear-only network without and with squares."""
-    figure, axes = panels(2, 3.2)
+    figure, axes = panels(1, 2, height=2.9)
     for ax, (name, example) in zip(axes, found.examples.items(), strict=True):
         decision_boundary(*example, ax=ax).set(title=f"{name}: {found.table.score[name]:.1%}", aspect="equal")
     return Picture(

@@ -44,6 +44,12 @@ class Target:
         x = self.grid(units + 1)
         return x, self.f(x)
 
+    def good_knots(self, units: int) -> tuple[Array, Array]:
+        """The same; of a table with no more points than that, its own points, at which alone it bends."""
+        if self.points is None or len(self.points) > units + 1:
+            return self.knots(units)
+        return self.points, self.f(self.points)
+
     def variation(self, units: int, between: int) -> float:
         """The most that f varies from one knot to the next, seen at `between` points for each."""
         y = self.f(self.grid(units * between + 1))

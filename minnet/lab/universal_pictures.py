@@ -21,21 +21,21 @@ def _errors(ax: Axes, units: Sequence[int] | Array, least: float) -> None:
 
 def constructions(f: Target, shown: Mapping[str, Built], units: Array, errors: Mapping[str, Array]) -> Picture:
     """What the constructed networks draw with eight units, and how their errors fall."""
-    figure, (left, right) = panels(2, 3.3)
+    figure, (above, below) = panels(2, height=5.6)
     x = f.grid(2001)
-    left.plot(x, f.f(x), color="0.7", linewidth=4, label=f.name)
+    above.plot(x, f.f(x), color="0.7", linewidth=4, label=f.name)
     for (name, style), (network, theta) in zip(styles(shown).items(), shown.values(), strict=True):
-        left.plot(x, network(theta, x[:, None])[:, 0], **style | {"marker": ""}, label=name)
-        right.plot(units, errors[name], **style, label=name, markersize=4)
-    _errors(right, units, min(float(e.min()) for e in errors.values()))
-    right.set_ylim(top=2 * max(float(e.max()) for e in errors.values()))
-    left.set(xlabel="x", title="Eight hidden units, no training")
-    right.set_title("Twice the units: less and less error")
-    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+        above.plot(x, network(theta, x[:, None])[:, 0], **style | {"marker": ""}, label=name)
+        below.plot(units, errors[name], **style, label=name, markersize=4)
+    _errors(below, units, min(float(e.min()) for e in errors.values()))
+    below.set_ylim(top=2 * max(float(e.max()) for e in errors.values()))
+    above.set(xlabel="x", title="Eight hidden units, no training")
+    below.set_title("Twice the units: less and less error")
+    figure.legend(*above.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     return Picture(
         "constructed",
         f"{f.name} by networks whose weights were written down",
-        f"Left: {f.name}, the polygon of 8 ReLU units and the staircase of 8 steep sigmoids. Right: the largest error "
+        f"Above: {f.name}, the polygon of 8 ReLU units and the staircase of 8 steep sigmoids. Below: the largest error "
         f"of either with {units[0]} to {units[-1]} units; both axes are logarithmic. Nothing here is random.",
         f"Two networks near {f.name}; their errors fall as straight lines against the number of hidden units.",
         figure,
@@ -46,25 +46,25 @@ def floor_of_squares(
     f: Target, seen: Array, widths: Sequence[int], errors: Mapping[str, Sequence[float]], floor: float
 ) -> Picture:
     """The best that trained units that square do, beside the floor for all of them and what ReLU units do."""
-    figure, (left, right) = panels(2)
+    figure, (above, below) = panels(2, height=5.4)
     x = f.grid(len(seen))
     looks = styles(errors)
-    left.plot(x, f.f(x), color="0.7", linewidth=4)
-    left.plot(x, seen, **next(iter(looks.values())) | {"marker": ""})
-    left.set(xlabel="x", title=f"{widths[-1]} units that square, trained on {f.name}")
+    above.plot(x, f.f(x), color="0.7", linewidth=4)
+    above.plot(x, seen, **next(iter(looks.values())) | {"marker": ""})
+    above.set(xlabel="x", title=f"{widths[-1]} units that square, trained on {f.name}")
     for name, of in errors.items():
-        right.plot(widths, of, **looks[name], label=name, markersize=5)
-    _errors(right, widths, min(map(min, errors.values())))
-    right.set_ylim(top=3 * max(map(max, errors.values())))
+        below.plot(widths, of, **looks[name], label=name, markersize=5)
+    _errors(below, widths, min(map(min, errors.values())))
+    below.set_ylim(top=3 * max(map(max, errors.values())))
     if floor > 0:
-        right.axhline(floor, color="0.4", linewidth=3, alpha=0.4, label=f"floor: {floor:.3f}")
-    right.set_title("Wider does not help them")
-    right.legend(frameon=False, loc="lower left")
+        below.axhline(floor, color="0.4", linewidth=3, alpha=0.4, label=f"floor: {floor:.3f}")
+    below.set_title("Wider does not help them")
+    below.legend(frameon=False, loc="lower left")
     return Picture(
         "floor",
         "Units that square are not linear, and approximate next to nothing",
-        f"Left: {f.name} (grey), and what a trained network of {widths[-1]} units that square makes of it; every "
-        "such network is a parabola or a straight line. Right: the nearest that any trained one came, the floor that "
+        f"Above: {f.name} (grey), and what a trained network of {widths[-1]} units that square makes of it; every "
+        "such network is a parabola or a straight line. Below: the nearest that any trained one came, the floor that "
         "is proved for all of them at every width, and a polygon of as many ReLU units.",
         "The error of units that square stays on a floor at every width; that of ReLU units falls.",
         figure,
@@ -73,7 +73,7 @@ def floor_of_squares(
 
 def gaps(f: Target, widths: Sequence[int], polygons: Sequence[float], lines: Mapping[str, Line], seeds: int) -> Picture:
     """The errors (log10 in `lines`) of trained networks above those of the constructed one."""
-    figure, ax = panels(1)
+    figure, ax = panels()
     drawn = {f"trained: {name}": Line(line.x, *(10**part for part in line[1:])) for name, line in lines.items()}
     bands(drawn, ax=ax)
     ax.plot(widths, polygons, color="0.25", linestyle=":", marker="v", markersize=5, label="constructed")
@@ -94,26 +94,26 @@ def gaps(f: Target, widths: Sequence[int], polygons: Sequence[float], lines: Map
 
 def tents(composed: Callable[[int], Built], times: Sequence[int], pieces: Sequence[int]) -> Picture:
     """The tent map composed once, twice and four times; its pieces beside those of one hidden layer."""
-    figure, (left, right) = panels(2)
+    figure, (above, below) = panels(2, height=5.4)
     for (k, style), shift in zip(styles(map(str, (1, 2, 4))).items(), (2.8, 1.4, 0), strict=True):
         network, theta = composed(int(k))
         ends = [float(piece.low) for piece in linear_pieces(network, theta, low=0.0, high=1.0)] + [1.0]
-        left.plot(ends, network(theta, np.array(ends)[:, None])[:, 0] + shift, color=style["color"])
-        left.annotate(f"{2 * int(k)} units, {len(ends) - 1} pieces", (0.5, shift + 1.08), ha="center")
-    left.set(xlabel="x", yticks=[], ylim=(-0.1, 4.3), title="The tent map composed 1, 2 and 4 times")
+        above.plot(ends, network(theta, np.array(ends)[:, None])[:, 0] + shift, color=style["color"])
+        above.annotate(f"{2 * int(k)} units, {len(ends) - 1} pieces", (0.5, shift + 1.08), ha="center")
+    above.set(xlabel="x", yticks=[], ylim=(-0.1, 4.3), title="The tent map composed 1, 2 and 4 times")
     units, looks = [2 * k for k in times], styles(("depth", "width"))
-    right.plot(units, pieces, **looks["depth"], markersize=4, label="depth: the tent map, N/2 times")
-    right.plot(units, [n + 1 for n in units], **looks["width"], markersize=4, label="width: the most of one layer")
-    powers(right, [4**e for e in range(1, 7)], "y")
-    right.set(xlabel="units N", ylabel="linear pieces", title="Depth doubles, width adds one", xticks=units[1::2],
+    below.plot(units, pieces, **looks["depth"], markersize=4, label="depth: the tent map, N/2 times")
+    below.plot(units, [n + 1 for n in units], **looks["width"], markersize=4, label="width: the most of one layer")
+    powers(below, [4**e for e in range(1, 7)], "y")
+    below.set(xlabel="units N", ylabel="linear pieces", title="Depth doubles, width adds one", xticks=units[1::2],
               ylim=(1, 16 * pieces[-1]))  # fmt: skip
-    right.legend(frameon=False, loc="upper left")
+    below.legend(frameon=False, loc="upper left")
     return Picture(
         "tent",
         "What depth can do",
-        "Left: the tent map composed with itself; every two units more fold it once more. Right: linear pieces against "
-        "the number of units, on a logarithmic axis: 2^(N/2) for the tent map, counted exactly, and N + 1, the most "
-        "that one hidden layer of N units can have.",
+        "Above: the tent map composed with itself; every two units more fold it once more. Below: linear pieces "
+        "against the number of units, on a logarithmic axis: 2^(N/2) for the tent map, counted exactly, and N + 1, the "
+        "most that one hidden layer of N units can have.",
         "Zigzags of 2, 4 and 16 pieces; depth gives a straight line on a logarithmic axis, width lies far below.",
         figure,
     )
@@ -121,7 +121,7 @@ def tents(composed: Callable[[int], Built], times: Sequence[int], pieces: Sequen
 
 def random_pieces(neurons: Sequence[int], lines: Mapping[str, Line], seeds: int, each: int) -> Picture:
     """Pieces against neurons, at random and trained, below the tent map's."""
-    figure, ax = panels(1)
+    figure, ax = panels()
     bands(lines, ax=ax)
     ax.plot(neurons, neurons, color="0.4", linewidth=4, alpha=0.3, label="as many as neurons")
     n = np.linspace(2, 2 * np.log2(4 * neurons[-1]), 50)
