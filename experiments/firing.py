@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import typer
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 import minnet as mn
 from minnet.lab import plots
-from minnet.lab.claims import Effort, Full, Out, Part, Quick, present
+from minnet.lab.claims import Effort, Full, Out, Part, Quick, execute, present
 from minnet.lab.compare import compare, mlp
 from minnet.lab.datasets import DATASETS, Split
 from minnet.lab.drawing import INK, Picture
@@ -202,7 +201,6 @@ def half_of_the_inputs(how: Effort, network: mn.Network | None = None) -> Part:
     after = _on_shares(this.network, this.end, this.split.x_test, layers)
     shares = np.mean([layer.mean(axis=-1) for layer in after], axis=0)
     dead = np.mean([(layer == 0).mean(axis=-1) for layer in after], axis=0)
-    _, low, high = mean_interval(shares)
     table = [f"{'layer':>10}{'on at the start':>26}{'std of the units':>18}{'never on':>10}{'always on':>11}"]
     for i, layer in enumerate(on, 1):
         table.append(f"{i:>10}{stated(means[i - 1], '.1%'):>26}{layer.std():>18.3f}{(layer == 0).mean():>10.1%}"
@@ -217,13 +215,24 @@ def half_of_the_inputs(how: Effort, network: mn.Network | None = None) -> Part:
         f"{len(seeds)} seeds: at most {max(off_by):.1f} standard errors from ½; after training (2-16-16-2, best rate) "
         f"{stated(shares, '.1%')} over {len(shares)} seeds, and {stated(dead, '.1%')} of the units are never on",
         holds=bool(max(off_by) <= 4),
-        half=f"true of the mean, and not of each unit: in layer {len(on)} {(on[-1] == 0).mean():.0%} of the units "
-        f"are on for no input and {(on[-1] == 1).mean():.0%} for all"
-        + ("" if low <= 0.5 <= high else f"; training makes it {shares.mean():.0%}"),
+        half=_not_of_each_unit(on[-1], len(on), shares),
         law=True,
         details="\n".join(table),
         pictures=[_shares_figure(on, after, len(seeds))],
     )
+
+
+def _not_of_each_unit(last: Array, depth: int, trained: Array) -> str:
+    """What is not half: single units of the deepest layer, last (K, units), and the mean after training, (K,)."""
+    never, always = (last == 0).mean(), (last == 1).mean()
+    _, low, high = mean_interval(trained)
+    found = []
+    if never + always > 0.05:
+        found.append(f"not of each unit: in layer {depth} {never:.0%} of the units are on for no input and "
+                     f"{always:.0%} for all")  # fmt: skip
+    if not low <= 0.5 <= high:
+        found.append(f"not after training, which makes it {trained.mean():.0%}")
+    return f"true of the mean, and {'; '.join(found)}" if found else ""
 
 
 def _on_shares(network: mn.Network, theta: Array, x: Array, layers: Any) -> list[Array]:
@@ -370,4 +379,4 @@ def main(full: Full = False, quick: Quick = False, out: Out = Path("results")) -
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    execute(main)

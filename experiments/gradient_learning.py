@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-import typer
 from matplotlib.figure import Figure
 
 import minnet as mn
 from minnet.checks import gradient_error
 from minnet.initializers import Initializer
 from minnet.lab import plots
-from minnet.lab.claims import Effort, Full, Out, Part, Quick, Section, present
+from minnet.lab.claims import Effort, Full, Out, Part, Quick, Section, execute, present
 from minnet.lab.compare import compare, mlp
 from minnet.lab.datasets import DATASETS
 from minnet.lab.drawing import INK, Picture
@@ -409,4 +408,4 @@ def main(full: Full = False, quick: Quick = False, out: Out = Path("results")) -
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    execute(main)

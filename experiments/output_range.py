@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import typer
 from matplotlib.figure import Figure
 
 import minnet as mn
 from minnet.findings import GRID
 from minnet.lab import plots
-from minnet.lab.claims import Effort, Full, Out, Part, Quick, Section, present
+from minnet.lab.claims import Effort, Full, Out, Part, Quick, Section, execute, present
 from minnet.lab.datasets import DATASETS
 from minnet.lab.drawing import Picture
 from minnet.lab.heads import Head, Measured, accuracy, brier, log_loss, tuned
@@ -323,4 +322,4 @@ def main(full: Full = False, quick: Quick = False, out: Out = Path("results")) -
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    execute(main)

@@ -47,6 +47,9 @@ def test_a_sigmoid_that_can_be_off_breaks_the_law(networks):
 def test_units_that_are_not_drawn_symmetrically_break_the_law_of_one_half(networks):
     whole = firing.half_of_the_inputs(Effort.QUICK)
     assert whole.holds
+    assert "not of each unit" in whole.half
+    shallow = firing.half_of_the_inputs(Effort.QUICK, mlp(mn.ReLU(), 2, [16], 2))
+    assert "not of each unit" not in shallow.half
     biased = mn.Network(mn.Dense(2, 16, mn.he_normal, bias_init=mn.Constant(0.05)), mn.ReLU(), mn.Dense(16, 2))
     broken = firing.half_of_the_inputs(Effort.QUICK, biased)
     assert broken.law

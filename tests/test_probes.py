@@ -244,10 +244,10 @@ def test_every_printed_decimal_is_right_to_the_digits_that_are_shown():
 
 
 def test_trace_prints_no_fraction_of_what_only_looks_like_one():
-    theta = np.array([0.1], np.float32).astype(float)
     net = Network(Dense(1, 1))
-    assert "0.1·1 " in str(trace(net, np.array([0.1, 0]), [0.1], [1.0])).replace("1/10·1/10", "0.1·1 ")
-    assert "1/10" not in str(trace(net, np.array([*theta, 0]), [1.0], [1.0]))
+    assert "1/10·1/10 + 0 = 1/100" in str(trace(net, np.array([0.1, 0]), [0.1], [1.0]))
+    for near in (float(np.float32(0.1)), np.nextafter(0.1, 1)):
+        assert "0.1·0.1 + 0 = 0.01\n" in str(trace(net, np.array([near, 0]), [0.1], [1.0]))
 
 
 def test_trace_goes_into_residuals_and_takes_labels():
