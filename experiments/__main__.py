@@ -64,7 +64,7 @@ def main(
     for name in (*CLAIMS, *LINKS) if run else ():
         flags = ["--full"] * full + ["--quick"] * quick if name in CLAIMS else []
         script = Path(__file__).with_name(f"{name}.py")
-        print(f"\n{'=' * 100}\npython {script.name} {' '.join(flags)}\n", flush=True)
+        print(f"\n{'=' * 100}\n{' '.join(['python', f'experiments/{script.name}', *flags])}\n", flush=True)
         if subprocess.run([sys.executable, script, *flags, "--out", out]).returncode:
             failed.append(name)
     written = [out / f"{name}.json" for name in CLAIMS if (out / f"{name}.json").exists()]

@@ -259,13 +259,14 @@ def what_a_head_is_for(how: Effort) -> Part:
         columns = "".join(f"{stated(of[name], '.4f'):>26}" for of in measures.values())
         table.append(f"{name:>10}{tested.rate:>7g}{columns}{infinite[name]:>19.0%}{tested.diverged.mean():>10.0%}")
     pairs = {name: all_pairs(pd.DataFrame(of)) for name, of in measures.items()}
-    lines, worse, level = list[str](), list[str](), list[str]()
+    lines, worse, level, better = list[str](), list[str](), list[str](), False
     for measure in ("log-loss", "Brier score"):
         for row in pairs[measure].itertuples():
             if row.b == "sigmoid":
                 lines.append(f"{measure} of {row.a} minus sigmoid {row.difference:.4f} [{row.low:.4f}, {row.high:.4f}]")
                 detected = row.verdict != "no detectable difference" and row.difference > 0
                 (worse if detected else level).append(f"{row.a} by {measure}")
+                better |= row.verdict != "no detectable difference" and row.difference < 0
     return Part(
         "What a head is for",
         "a sigmoid trained by cross-entropy gives better probabilities than a linear head (clipped) or a tanh, (1 + "
@@ -275,6 +276,7 @@ def what_a_head_is_for(how: Effort) -> Part:
         f"probabilities kept within [{FLOOR}, {1 - FLOOR}]: without, it is infinite in {infinite['linear']:.0%} of the "
         "seeds for the linear head)",
         holds=bool(worse),
+        undecided="" if worse or better else f"{len(found['sigmoid'].outputs)} seeds are too few to tell any two apart",
         half=f"no detectable advantage over {', '.join(level)}" if level else "",
         details="\n".join(table),
         pictures=[_reliability_figure(found, y)],

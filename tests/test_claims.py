@@ -41,6 +41,7 @@ def picture(key="moon"):
         (part(False), "does not hold"),
         (part(half="the near side only"), "only half true: the near side only"),
         (part(False, half="the near side only"), "does not hold"),
+        (part(False, undecided="2 moons are too few"), "not decided: 2 moons are too few"),
     ],
 )
 def test_the_verdict_follows_from_what_was_measured(made, verdict):

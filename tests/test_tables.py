@@ -243,6 +243,7 @@ def test_columns_that_teach_nothing_are_left_out_and_said_so():
     assert data.numbers == ["length", "width", "time"]
     assert data.categories == ["colour"]
     assert data.notes == (
+        "column 'length' is empty in row 4: filled with its median",
         "column 'id' is left out: it numbers the rows",
         "column 'nothing' is left out: every cell is empty",
         "column 'blank' is left out: every cell is empty",
@@ -364,3 +365,8 @@ def test_another_encoding_is_named_with_its_place(tmp_path):
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(ValueError, match=r"my.csv is not utf-16"):
         read_table(path, "label")
+
+
+def test_cells_that_are_filled_are_said():
+    frame = mixed(60).assign(gap=[np.nan, *range(100, 159)])
+    assert "column 'gap' is empty in row 1: filled with its median" in read_table(frame, "species").notes

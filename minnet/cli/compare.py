@@ -119,7 +119,8 @@ def _table(found: Any) -> list[Any]:
     from rich.table import Table
 
     seeds = found.runs[found.runs.phase == "test"].seed.nunique()
-    what = "Test accuracy" if found.data.task == "classification" else "Test R²"
+    share = found.data.task == "classification"
+    what = "Test accuracy" if share else "Test R²"
     table = Table(
         title=f"{what} on {found.data.name}, {seeds} fresh seeds",
         box=box.SIMPLE_HEAD,
@@ -136,7 +137,7 @@ def _table(found: Any) -> list[Any]:
             f"{row.rate:.3g}",
             f"{row.window_low:.3g}-{row.window_high:.3g}",
             found.show(row.score),
-            f"{found.show(row.low)} to {found.show(min(row.high, 1))}",
+            f"{found.show(max(row.low, 0) if share else row.low)} to {found.show(min(row.high, 1))}",
             found.show(row.worst),
             f"{row.failed:.0%}",
             found.show(row.shared_score),

@@ -41,8 +41,9 @@ class Effort(IntEnum):
 class Part:
     """One lettered part of a claim: what was predicted, what was measured (with its interval), and whether it held.
 
-    `half` says, from the numbers, what is wrong with a claim that holds in part only. A `law` is a prediction that may
-    never fail: one that does is an error of the program. `details`, a table say, is printed under the measurement.
+    `half` says, from the numbers, what is wrong with a claim that holds in part only; `undecided` why they cannot tell.
+    A `law` is a prediction that may never fail: one that does is an error of the program. `details`, a table say, is
+    printed under the measurement.
     """
 
     title: str
@@ -53,10 +54,13 @@ class Part:
     law: bool = False
     details: str = ""
     pictures: Sequence[Picture] = ()
+    undecided: str = ""
 
     @property
     def verdict(self) -> str:
         """Computed, never written by hand."""
+        if self.undecided:
+            return f"not decided: {self.undecided}"
         if not self.holds:
             return "does not hold"
         return f"only half true: {self.half}" if self.half else "holds"

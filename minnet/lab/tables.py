@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from minnet.lab.columns import Column, Task, as_column, checked_target, digest, labelled, useless
+from minnet.lab.columns import Column, Task, as_column, checked_target, digest, labelled, rows, useless
 from minnet.lab.csv_files import nearest, read_csv, refuse_duplicates
 from minnet.lab.datasets import Dataset, Split
 from minnet.lab.preprocessing import Category, Number, Preprocessing
@@ -195,5 +195,7 @@ def read_table(source: str | Path | pd.DataFrame, target: str, *, task: Task | N
                 notes.append(f"column {column!r} is left out: {reason}")
             else:
                 features.append(read)
+                if read.values is None and read.missing.any():
+                    notes.append(f"column {column!r} is empty in {rows(read.missing)}: filled with its median")
     require(bool(features), f"{name} has no column left to predict {target!r} from; {'; '.join(notes) or 'add one'}")
     return Table(name, features, labels, task, notes)
