@@ -106,7 +106,7 @@ def corners(points: Array, labels: Array, hidden: Array) -> Picture:
     return Picture(
         "witness",
         "XOR's four corners, before and after two ReLU units",
-        "Above: the corners of the square with their labels, and one of the best straight lines: three of four below. "
+        "Above: the corners of the square with their labels, and one of the best straight lines: three of four right. "
         "Below: the same corners as the two hidden units see them; the line is y = h1 - 2 h2 = ½.",
         "Above, no line parts the labels; below, the two corners labelled 1 lie on one point and a line parts them.",
         figure,

@@ -135,6 +135,6 @@ def random_pieces(neurons: Sequence[int], lines: Mapping[str, Line], seeds: int,
         f"ReLU networks of 16 units a layer on the spirals, 1 layer to {neurons[-1] // 16}: pieces along lines through "
         f"two training points, counted exactly, before and after training; means over {seeds} seeds of {each} lines "
         "each, with 95 % t intervals. Dotted: what the tent map makes of as many neurons.",
-        "Pieces grow in proportion to neurons, while those of the tent map shoot up.",
+        "Pieces grow about as neurons do, after training somewhat faster; those of the tent map shoot up.",
         figure,
     )
