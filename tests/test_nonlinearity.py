@@ -122,6 +122,7 @@ def test_the_layer_of_squares_is_a_layer():
     check_layer(experiment.Squares(), n_in=3)
 
 
+@pytest.mark.slow
 def test_the_whole_experiment_runs_in_the_classroom(tmp_path):
     script = Path(experiment.__file__)
     done = subprocess.run([sys.executable, script, "--quick"], capture_output=True, text=True, cwd=tmp_path,
