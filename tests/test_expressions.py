@@ -17,7 +17,7 @@ X = np.linspace(0.1, 0.9, 9)
     ("text", "expected"),
     [
         ("sin(x) + abs(x)", np.sin(X) + np.abs(X)),
-        ("-x**2", -(X**2)),
+        ("-x**2", -np.power(X, 2.0)),
         ("2**-x", 2.0**-X),
         ("x/3 - 1e-2*pi", X / 3 - 1e-2 * np.pi),
         ("max(x, 1/2) * min(x, e)", np.maximum(X, 0.5) * np.minimum(X, np.e)),
