@@ -134,4 +134,7 @@ def test_the_verdicts_on_heads_follow_their_numbers(monkeypatch):
     assert half == "only half true: no detectable advantage over tanh by log-loss, tanh by Brier score"
     found["linear"] = fake(good)
     assert output_range.unbounded_head(Effort.QUICK).verdict == "does not hold"
+    undecided = output_range.what_a_head_is_for(Effort.QUICK).verdict
+    assert undecided == "not decided: 5 seeds are too few to tell any two apart"
+    found["sigmoid"] = fake(worse)
     assert output_range.what_a_head_is_for(Effort.QUICK).verdict == "does not hold"
