@@ -40,10 +40,10 @@ def mean_field(network: Network, input_moment: float = 1.0) -> MeanField:
 
     Raises ValueError unless Dense layers and activations alternate.
     """
-    layers = network.layers
-    dense, activations = layers[::2], layers[1::2]
-    fits = all(isinstance(part, Dense) for part in dense) and all(isinstance(part, Activation) for part in activations)
-    require(fits and len(dense) > 0, f"mean_field expects Dense layers and activations in turn, got {network}")
+    dense = [layer for layer in network.layers[::2] if isinstance(layer, Dense)]
+    activations = [layer for layer in network.layers[1::2] if isinstance(layer, Activation)]
+    fits = len(dense) + len(activations) == len(network.layers) > 0
+    require(fits, f"mean_field expects Dense layers and activations in turn, got {network}")
     shapes = [layer.parameters[0].shape for layer in dense]
     weights = [_moment(layer.parameters[0].init, shape) for layer, shape in zip(dense, shapes, strict=True)]
     biases = [_moment(layer.parameters[1].init, layer.parameters[1].shape) for layer in dense]
@@ -52,7 +52,7 @@ def mean_field(network: Network, input_moment: float = 1.0) -> MeanField:
         for i, ((n_in, _), weight, bias) in enumerate(zip(shapes, weights, biases, strict=True)):
             z.append(n_in * weight * signal + bias)
             if i < len(activations):
-                f: Activation = activations[i]  # type: ignore[assignment]  # checked above
+                f = activations[i]
                 _, signal, slope = moments(f, _breakpoints(f), max(z[-1], np.finfo(float).tiny))
                 slopes.append(slope)
         squared = [1.0]
