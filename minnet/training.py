@@ -50,8 +50,8 @@ class _Replicas:
         self._hold(run.theta.copy())
 
     def _hold(self, theta: Array) -> None:
-        self.theta, self.flat, self.before, self.gradient = theta, theta.reshape(-1), theta.copy(), theta * 0
-        self.no_theta, self.no_loss = np.zeros(theta.size, theta.dtype), np.zeros(theta.shape[:-1], theta.dtype)
+        self.theta, self.flat, self.no_loss = theta, theta.reshape(-1), np.zeros(theta.shape[:-1], theta.dtype)
+        self.before, self.gradient = theta.copy(), theta * 0
         self.params, self.grads = self.network.unpack(theta), self.network.unpack(self.gradient)
 
     def publish(self) -> None:
@@ -71,8 +71,7 @@ class _Replicas:
             self.order.keep(going)
             self.noise.keep(going)
             self.state = {name: array[going] for name, array in self.state.items()}
-            self.data = [array[going] if array.ndim > 2 else array for array in self.data]
-            self.held_out = [array[going] if array.ndim > 2 else array for array in self.held_out]
+            self.data, self.held_out = ([a[going] if a.ndim > 2 else a for a in x] for x in (self.data, self.held_out))
             self._hold(self.theta[going])
 
     def shuffled(self) -> list[Array]:
@@ -99,12 +98,13 @@ class _Replicas:
                 self.gradient += slope
             self.before[...] = self.theta
             self.optimizer.step(self.theta, self.gradient, self.state)
-            if self.no_theta.dot(self.flat) + self.no_loss.dot(loss) != 0:  # NaN unless all is finite
+            if not self.flat.dot(self.flat) + self.no_loss.dot(loss) < np.inf:  # NaN, inf, or a square too large
                 finite = np.isfinite(loss) & np.isfinite(self.theta).all(axis=-1)
-                self._freeze(~finite.reshape(-1), number, x)
-                if not len(self.rows):
-                    break
-                data, total, loss = [array[finite] for array in data], total[finite], loss[finite]
+                if not finite.all():
+                    self._freeze(~finite.reshape(-1), number, x)
+                    if not len(self.rows):
+                        break
+                    data, total, loss = [array[finite] for array in data], total[finite], loss[finite]
             total = total + loss * x.shape[-2]
         return total / n
 

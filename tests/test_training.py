@@ -125,6 +125,18 @@ def test_an_infinite_weight_that_a_layer_hides_is_found():
         train(net, mse, SGD(1e300), [[1.0]], [[0.0]], epochs=2, batch_size=1, seed=0, theta=theta)
 
 
+@pytest.mark.parametrize("seed", [0, [0, 1]])
+def test_a_weight_whose_square_is_too_large_is_no_divergence(seed):
+    """A product with zero: no output, no gradient tells of the large weight, and its square is inf in float32."""
+    theta = np.array([1e30, 0.5, 0.0], np.float32)
+    run = train(
+        Network(Dense(2, 1)), mse, SGD(0.1), [[0.0, 1.0]] * 100, [[1.0]] * 100, epochs=2, batch_size=1, seed=seed,
+        theta=theta if seed == 0 else np.stack([theta, theta]),
+    )  # fmt: skip
+    assert {stop.reason for stop in run.stops} == {"finished"}
+    np.testing.assert_allclose(run(np.array([[0.0, 1.0]])), 1, rtol=1e-6)
+
+
 def test_ctrl_c_keeps_the_run():
     def interrupt(run):
         if len(run.history["loss"]) == 4:
