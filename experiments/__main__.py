@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +22,7 @@ from minnet import Activation, ReLU, Sigmoid, Softplus, Tanh
 from minnet.lab.claims import Full, Out, Quick, write_page
 from minnet.lab.datasets import DATASETS
 from minnet.lab.drawing import write_files
+from minnet.lab.markdown import filled, markdown_table
 
 # In the order of the claims; the main job and the gallery make no claim that could fail, and are linked.
 CLAIMS = (
@@ -84,16 +85,6 @@ def main(
         raise typer.Exit(1)
 
 
-def filled(text: str, blocks: Mapping[str, str]) -> str:
-    """The text with each block between its marks, <!-- name --> and <!-- end -->; what has no block stays as it is."""
-    for name, block in blocks.items():
-        start, mark = f"<!-- {name} -->\n", "<!-- end -->"
-        if start in text:
-            before, after = text.split(start, 1)
-            text = f"{before}{start}\n{block}\n\n{mark}{after.split(mark, 1)[1]}"
-    return text
-
-
 def blocks(summaries: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """By name: the parts of each experiment that has been run, the data sets and the functions, as Markdown tables."""
     found = {"data": _data(), "functions": _functions()}
@@ -101,7 +92,7 @@ def blocks(summaries: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
         rows = [(f"({p['letter']}) {p['title']}{', a law' if p['law'] else ''}", p["prediction"], p["measured"],
                  f"**{p['verdict']}**") for p in summary["parts"]]  # fmt: skip
         flag = "" if summary["effort"] == "default" else f" --{summary['effort']}"
-        table = _markdown(("part", "predicted", "measured", "verdict"), rows)
+        table = markdown_table(("part", "predicted", "measured", "verdict"), rows)
         more = [
             f"<details><summary>({part['letter']}) in full</summary>\n\n```\n{part['details']}\n```\n\n</details>"
             for part in summary["parts"]
@@ -113,7 +104,7 @@ def blocks(summaries: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
 
 def _data() -> str:
     rows = [(name, told, f"{DATASETS[name].guess:.1%}", f"{DATASETS[name].ceiling:.2%}") for name, told in TOYS.items()]
-    return _markdown(("", "points", "guessing", "best straight line"), rows)
+    return markdown_table(("", "points", "guessing", "best straight line"), rows)
 
 
 def _functions() -> str:
@@ -122,16 +113,11 @@ def _functions() -> str:
         (type(f).__name__.lower(), formula, _numbers(f(x)), slope, _numbers(f.derivative(x)))
         for f, (formula, slope) in FORMULAS.items()
     ]
-    return _markdown(("", "f(x)", "at -2, -1, 0, 1, 2", "f′(x)", "at -2, -1, 0, 1, 2"), rows)
+    return markdown_table(("", "f(x)", "at -2, -1, 0, 1, 2", "f′(x)", "at -2, -1, 0, 1, 2"), rows)
 
 
 def _numbers(values: Any) -> str:
     return ", ".join(f"{value:.4g}" for value in values)
-
-
-def _markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [headings, ("---",) * len(headings), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,9 @@ by name (`pip install -e '.[bench]'`). Give the parts to run, or `all`:
 
     python experiments/speed.py steps replicas process
     python experiments/speed.py load growth comparison
+    python experiments/speed.py all --readme
+
+The last also puts what was measured into README.md and docs/speed.md.
 """
 
 import os
@@ -24,7 +27,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from enum import StrEnum
 from functools import partial
@@ -39,15 +42,20 @@ from rich.console import Console
 from rich.table import Table
 
 from minnet.lab.claims import Out
-from minnet.lab.peers import Work, jax_replicas
+from minnet.lab.drawing import saved, write_files
+from minnet.lab.markdown import filled
+from minnet.lab.peers import Work
+from minnet.lab.programs import PROGRAMS
+from minnet.lab.replica_peers import jax_replicas
+from minnet.lab.speed_tables import ALONE, TOGETHER, blocks, figure
 from minnet.lab.stopwatch import Job, Times, environment, take_turns
 
 MOONS, SMALL = Work((2, 16, 16, 2), 32), Work((64, 128, 64, 10), 64)
 LARGE, HUGE = Work((784, 512, 256, 10), 128, activation="relu"), Work((1024, 2048, 2048, 10), 512, activation="relu")
 # With two threads the products of small matrices are slower, not faster: BLAS wakes and joins them for each.
 THREADS = {LARGE: 2, HUGE: 2}
-ALONE = "minnet", "scikit-learn", "PyTorch eager", "JAX jit a step", "products alone"
-TOGETHER = "minnet", "PyTorch vmap", "PyTorch batched", "JAX vmap + scan", "products alone"
+ROOT = Path(__file__).parent.parent
+PAGES = ROOT / "README.md", ROOT / "docs" / "speed.md"
 
 
 class Section(StrEnum):
@@ -121,48 +129,6 @@ def replicas(rounds: int) -> list[dict[str, Any]]:
     return rows
 
 
-WHOLE = {
-    "minnet": "import numpy as np; from minnet import *\n"
-    "net = Network(Dense(2, 16), Tanh(), Dense(16, 16), Tanh(), Dense(16, 2))\n"
-    "run = train(net, softmax_cross_entropy, SGD(0.05, 0.9), x, y, epochs=200, batch_size=32, seed=0)\n"
-    "score = (run(x_test).argmax(axis=-1) == y_test).mean()",
-    "scikit-learn": "from sklearn.neural_network import MLPClassifier\n"
-    "import warnings; warnings.simplefilter('ignore')\n"
-    "net = MLPClassifier((16, 16), 'tanh', solver='sgd', learning_rate_init=0.05, momentum=0.9, alpha=0, tol=0,\n"
-    "                    nesterovs_momentum=False, batch_size=32, max_iter=200, n_iter_no_change=10**6)\n"
-    "score = net.fit(x, y).score(x_test, y_test)",
-    "PyTorch eager": "import torch; from torch import nn; torch.manual_seed(0)\n"
-    "x, y, x_test, y_test = map(torch.tensor, (x, y, x_test, y_test))\n"
-    "net = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 2))\n"
-    "sgd, loss = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9), nn.CrossEntropyLoss()\n"
-    "for _ in range(200):\n"
-    "    order = torch.randperm(len(x)); xs, ys = x[order], y[order]\n"
-    "    for i in range(0, len(x), 32):\n"
-    "        sgd.zero_grad(); loss(net(xs[i:i + 32]), ys[i:i + 32]).backward(); sgd.step()\n"
-    "score = (net(x_test).argmax(dim=1) == y_test).float().mean().item()",
-    "JAX jit a step": "import jax, jax.numpy as jnp\n"
-    "keys = jax.random.split(jax.random.key(0), 204)\n"
-    "sizes = ((2, 16), (16, 16), (16, 2)); glorot = jax.nn.initializers.glorot_uniform()\n"
-    "params = [(glorot(k, s), jnp.zeros(s[1])) for k, s in zip(keys, sizes)]\n"
-    "velocity = jax.tree.map(jnp.zeros_like, params); x, y = map(jnp.asarray, (x, y))\n"
-    "def net(params, x):\n"
-    "    for W, b in params[:-1]: x = jnp.tanh(x @ W + b)\n"
-    "    return x @ params[-1][0] + params[-1][1]\n"
-    "def loss(params, x, y):\n"
-    "    return -jnp.take_along_axis(jax.nn.log_softmax(net(params, x)), y[:, None], axis=1).mean()\n"
-    "@jax.jit\n"
-    "def epoch(params, velocity, key):\n"
-    "    order = jax.random.permutation(key, len(x)).reshape(-1, 32)\n"
-    "    def step(carry, rows):\n"
-    "        params, velocity = carry; gradient = jax.grad(loss)(params, x[rows], y[rows])\n"
-    "        velocity = jax.tree.map(lambda v, g: 0.9 * v + g, velocity, gradient)\n"
-    "        return (jax.tree.map(lambda p, v: p - 0.05 * v, params, velocity), velocity), None\n"
-    "    return jax.lax.scan(step, (params, velocity), order)[0]\n"
-    "for key in keys[4:]: params, velocity = epoch(params, velocity, key)\n"
-    "score = (net(params, x_test).argmax(axis=1) == y_test).mean()",
-}  # fmt: skip
-
-
 def process(rounds: int) -> list[dict[str, Any]]:
     """From the start of Python to a trained and scored network: 2-16-16-2, 200 epochs of 1,024 points of moons."""
     from minnet.lab.datasets import dataset
@@ -174,10 +140,10 @@ def process(rounds: int) -> list[dict[str, Any]]:
         np.savez(data, x=split.x.astype("f4"), y=split.y, x_test=split.x_test.astype("f4"), y_test=split.y_test)
         head = f"import numpy\nwith numpy.load({str(data)!r}) as data:\n"
         head += "    x, y, x_test, y_test = (data[name] for name in ('x', 'y', 'x_test', 'y_test'))\n"
-        names = [job.peer for job in installed(Job(name, MOONS) for name in WHOLE)]
+        names = [job.peer for job in installed(Job(name, MOONS) for name in PROGRAMS)]
         for _ in range(rounds):
             for name in names:
-                words = [sys.executable, "-c", f"{head}{WHOLE[name]}\nprint(float(score))"]
+                words = [sys.executable, "-c", f"{head}{PROGRAMS[name]}\nprint(float(score))"]
                 start = time.perf_counter()
                 done = subprocess.run(
                     words, env=os.environ | environment(1), capture_output=True, text=True, check=True
@@ -237,17 +203,21 @@ def growth(rounds: int) -> list[dict[str, Any]]:
         "samples": [replace(MOONS, n=n) for n in (256, 1024, 4096, 16384, 65536)],
         "replicas": [replace(MOONS, replicas=k) for k in (1, 2, 4, 8, 16, 32, 64, 128, 256)],
     }
+    varied: dict[str, Callable[[Work], int]] = {
+        "width": lambda work: work.sizes[1],
+        "depth": lambda work: len(work.sizes) - 2,
+        "batch": lambda work: work.batch,
+        "samples": lambda work: work.n,
+        "replicas": lambda work: work.replicas or 0,
+    }
     rows = []
     for grid, works in grids.items():
-        times = take_turns([Job("minnet", work) for work in works], rounds=rounds, seconds=0.05)
+        times = take_turns([Job("minnet", work) for work in works], rounds=rounds, seconds=0.1)
         print(f"minnet, µs a step over {grid}:")
         for job, found in times.items():
-            rows.append({"grid": grid, "work": name_of(job.work), "n": job.work.n, "replicas": job.work.replicas,
-                         "microseconds": 1e6 * found.median, "peak": found.peak})  # fmt: skip
-            told = (
-                f"n = {job.work.n}" if grid == "samples" else f"K = {job.work.replicas}" if grid == "replicas" else ""
-            )
-            print(f"  {name_of(job.work)} {told:12}{1e6 * found.median:10.1f} µs, peak {found.peak:.0f} MB")
+            value, micro = varied[grid](job.work), 1e6 * found.median
+            rows.append({"grid": grid, "value": value, "microseconds": micro, "peak": found.peak})
+            print(f"  {value:6}{micro:12.1f} µs, peak {found.peak:.0f} MB")
     return rows
 
 
@@ -312,66 +282,31 @@ SECTIONS: dict[Section, Callable[[int], list[dict[str, Any]]]] = {
 }
 
 
-def figure(found: Mapping[str, list[dict[str, Any]]]) -> Any:
-    """Time a step over the size of the network, and a replica's share over K."""
-    from matplotlib import pyplot as plt
-
-    from minnet.lab.plots import styles
-
-    looks = styles([*ALONE, *TOGETHER[1:4]])
-    fig, axes = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
-    works = [name_of(work) for work in (MOONS, SMALL, LARGE, HUGE)]
-    one = [row for row in found["steps"] if row["work"] in works]
-    many = [row for row in found["replicas"] if row["work"] == works[0] and row["processes"] == row["threads"] == 1]
-    for ax, peers, rows, place in (
-        (axes[0], ALONE, one, lambda row: works.index(row["work"])),
-        (axes[1], TOGETHER, many, lambda row: row["replicas"]),
-    ):
-        for peer in peers:
-            mine = [row for row in rows if row["peer"] == peer]
-            ax.plot([place(row) for row in mine], [row["microseconds"] for row in mine], label=peer, **looks[peer])
-    axes[0].set(yscale="log", ylabel="µs a step", title="One network", xticks=range(len(works)),
-                xticklabels=[work.split(",")[0] for work in works])  # fmt: skip
-    for row in many:
-        if row["replicas"] is None:
-            at = 8, row["microseconds"]
-            axes[1].axhline(at[1], color="0.5", linewidth=0.8)
-            axes[1].annotate(f"{row['peer']}, one network", at, xytext=(0, 3), textcoords="offset points", fontsize=8)
-    axes[1].set(xscale="log", yscale="log", xticks=[8, 32, 128], xticklabels=["8", "32", "128"], xlabel="replicas K",
-                ylabel="µs a step and replica", title="K networks at once, 2-16-16-2")  # fmt: skip
-    axes[1].minorticks_off()
-    for ax in axes:
-        ax.grid(axis="y", color="0.9")
-        ax.legend(frameon=False, fontsize=8)
-    return fig
-
-
 def main(
     parts: Annotated[list[Section] | None, typer.Argument(help="what to time")] = None,
     rounds: Annotated[int, typer.Option(min=3)] = 9,
     out: Out = Path("results"),
+    readme: Annotated[bool, typer.Option("--readme", help="put the tables into README.md and docs/")] = False,
 ) -> None:
     """Time minnet beside its peers; without arguments: steps, replicas and process."""
-    from minnet.lab.drawing import saved, write_files
-
     chosen = parts or [Section.STEPS, Section.REPLICAS, Section.PROCESS]
     chosen = list(SECTIONS) if Section.ALL in chosen else chosen
     missing = sorted({peer for peer in (*ALONE, *TOGETHER) if not Job(peer, MOONS).installed})
     print(f"Left out, not installed: {', '.join(missing)}.\n" if missing else "", end="")
     found = {str(part): SECTIONS[part](rounds) for part in chosen}
-    versions = {}
-    for package in ("numpy", "scikit-learn", "torch", "jax"):
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    files = {out / "speed.json": json.dumps({"machine": machine, "versions": versions, **found}, indent=1).encode()}
+    for package in ("numpy", "scikit-learn", "torch", "jax"):
+        with suppress(PackageNotFoundError):
+            machine += f", {package} {version(package)}"
+    told = f"{machine}; medians of {rounds} rounds."
+    files = {out / "speed.json": json.dumps({"told": told, **found}, indent=1).encode()}
     if {"steps", "replicas"} <= set(found):
         files[out / "speed.png"] = saved(figure(found), "png")
+    if readme:
+        files |= {page: filled(page.read_text("utf-8"), blocks(found, told)).encode() for page in PAGES}
+        files |= {ROOT / "docs" / file.name: png for file, png in files.items() if file.suffix == ".png"}
     write_files(files)
-    print(f"{machine}, {', '.join(' '.join(pair) for pair in versions.items())}. Medians of {rounds} rounds.")
-    print(f"Written: {', '.join(map(str, files))}.")
+    print(f"{told}\nWritten: {', '.join(map(str, files))}.")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 import experiments.__main__ as everything
 from minnet.lab.claims import Effort, Part, present, table, write_page
 from minnet.lab.drawing import Picture
+from minnet.lab.markdown import filled
 
 ROOT = Path(__file__).parent.parent
 PAPER = """The moon is made of cheese.
@@ -176,9 +177,9 @@ def test_a_script_says_what_is_wrong_with_its_options_in_one_line(tmp_path):
 
 def test_what_was_measured_is_filled_in_between_its_marks_and_nowhere_else():
     text = "a\n<!-- moon -->\nold\n<!-- end -->\nb\n<!-- sun -->\nkept\n<!-- end -->\n"
-    once = everything.filled(text, {"moon": "new | \\1", "stars": "none"})
+    once = filled(text, {"moon": "new | \\1", "stars": "none"})
     assert once == "a\n<!-- moon -->\n\nnew | \\1\n\n<!-- end -->\nb\n<!-- sun -->\nkept\n<!-- end -->\n"
-    assert everything.filled(once, {"moon": "new | \\1"}) == once
+    assert filled(once, {"moon": "new | \\1"}) == once
 
 
 def test_the_page_of_claims_has_a_place_for_every_experiment_and_true_tables(tmp_path, capsys):

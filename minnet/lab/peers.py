@@ -7,7 +7,7 @@ before it is asked for.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -101,71 +101,7 @@ def pytorch(work: Work) -> Fit:
     return fit
 
 
-def pytorch_vmap(work: Work) -> Fit:
-    """Replicas as PyTorch's tutorial on model ensembling has them: torch.func.vmap over the gradient of one network."""
-    import torch
-    from torch.func import grad, vmap
-    from torch.nn import functional as F
-
-    bend = {"tanh": torch.tanh, "relu": torch.relu}[work.activation]
-    x, y = map(torch.tensor, work.data())
-
-    def loss(params: list[Any], x: Any, y: Any) -> Any:
-        for W, b in params[:-1]:
-            x = bend(x @ W + b)
-        W, b = params[-1]
-        return F.cross_entropy(x @ W + b, y)
-
-    gradient = vmap(grad(loss))
-
-    def fit(epochs: int) -> Any:
-        params = [(torch.tensor(W), torch.tensor(b)) for W, b in work.weights()]
-        flat = [part for layer in params for part in layer]
-        velocity = [torch.zeros_like(part) for part in flat]
-        for _ in range(epochs):
-            order = torch.rand(work.replicas or 1, work.n).argsort(dim=1)
-            xs, ys = x[order], y[order]
-            for start in range(0, work.n, work.batch):
-                batch = slice(start, start + work.batch)
-                found = [part for layer in gradient(params, xs[:, batch], ys[:, batch]) for part in layer]
-                torch._foreach_mul_(velocity, MOMENTUM)
-                torch._foreach_add_(velocity, found)
-                torch._foreach_add_(flat, velocity, alpha=-RATE)
-        return params
-
-    return fit
-
-
-def pytorch_batched(work: Work) -> Fit:
-    """Replicas by hand: weights (K, n_in, n_out), batched matmul, autograd and optim.SGD."""
-    import torch
-    from torch.nn import functional as F
-
-    bend = {"tanh": torch.tanh, "relu": torch.relu}[work.activation]
-    x, y = map(torch.tensor, work.data())
-
-    def fit(epochs: int) -> Any:
-        params = [(torch.tensor(W, requires_grad=True), torch.tensor(b, requires_grad=True)) for W, b in work.weights()]
-        sgd = torch.optim.SGD([part for layer in params for part in layer], lr=RATE, momentum=MOMENTUM)
-        for _ in range(epochs):
-            order = torch.rand(work.replicas or 1, work.n).argsort(dim=1)
-            xs, ys = x[order], y[order]
-            for start in range(0, work.n, work.batch):
-                batch = slice(start, start + work.batch)
-                out = xs[:, batch]
-                for i, (W, b) in enumerate(params):
-                    out = torch.baddbmm(b, out, W)
-                    out = bend(out) if i < len(params) - 1 else out
-                sgd.zero_grad()
-                # the sum over replicas of each one's mean: their gradients do not mix
-                (F.cross_entropy(out.flatten(0, 1), ys[:, batch].flatten(), reduction="sum") / work.batch).backward()
-                sgd.step()
-        return params
-
-    return fit
-
-
-def _jax_update(work: Work) -> Callable[..., Any]:
+def jax_update(work: Work) -> Callable[..., Any]:
     """(params, velocity, x, y) -> params, velocity: one step of one network."""
     import jax
     import jax.numpy as jnp
@@ -192,14 +128,14 @@ def jax_step(work: Work) -> Fit:
     import jax
     import jax.numpy as jnp
 
-    update = _jax_update(work)
+    update = jax_update(work)
     x, y = map(jnp.asarray, work.data())
 
     def one(params: Any, velocity: Any, xs: Any, ys: Any, i: Any) -> Any:
         cut = jax.lax.dynamic_slice_in_dim
         return update(params, velocity, cut(xs, i, work.batch), cut(ys, i, work.batch))
 
-    step, shuffle = jax.jit(one, donate_argnums=(0, 1)), jax.jit(lambda key: _shuffled(key, x, y))
+    step, shuffle = jax.jit(one, donate_argnums=(0, 1)), jax.jit(lambda key: shuffled(key, x, y))
 
     def fit(epochs: int) -> Any:
         params = jax.tree.map(jnp.asarray, work.weights())
@@ -213,81 +149,32 @@ def jax_step(work: Work) -> Fit:
     return fit
 
 
-def _shuffled(key: Any, x: Any, y: Any) -> Any:
+def shuffled(key: Any, x: Any, y: Any) -> Any:
+    """x and y in the same random order, by JAX."""
     import jax
 
     order = jax.random.permutation(key, len(x))
     return x[order], y[order]
 
 
-def jax_scan(work: Work) -> Fit:
-    """JAX, jit over a whole epoch: scan over its steps, vmap over the replicas, each with an order of its own."""
-    import jax
-    import jax.numpy as jnp
-
-    update = _jax_update(work)
-    x, y = map(jnp.asarray, work.data())
-
-    def epoch(params: Any, velocity: Any, key: Any) -> Any:
-        xs, ys = _shuffled(key, x, y)
-        batches = xs.reshape(work.steps, work.batch, -1), ys.reshape(work.steps, work.batch)
-        return jax.lax.scan(lambda carry, batch: (update(*carry, *batch), None), (params, velocity), batches)[0]
-
-    run = jax.jit(epoch if work.replicas is None else jax.vmap(epoch), donate_argnums=(0, 1))
-
-    def fit(epochs: int) -> Any:
-        params = jax.tree.map(jnp.asarray, work.weights())
-        velocity = jax.tree.map(jnp.zeros_like, params)
-        for key in jax.random.split(jax.random.key(0), epochs):
-            params, velocity = run(
-                params, velocity, key if work.replicas is None else jax.random.split(key, work.replicas)
-            )
-        return jax.block_until_ready(params)
-
-    return fit
-
-
-def jax_replicas(x: Array, y: Array, rates: Array, *, sizes: tuple[int, ...], activation: str, batch: int) -> Fit:
-    """JAX as in `jax_scan`, with data (K, n, n_in), labels (K, n) and a learning rate (K,) for each replica."""
-    import jax
-    import jax.numpy as jnp
-
-    k, n = y.shape
-    work = Work(sizes, batch, n, activation, k)
-    update = _jax_update(work)
-    last = n % batch  # the smaller batch at the end of an epoch
-
-    def epoch(params: Any, velocity: Any, key: Any, x: Any, y: Any, rate: Any) -> Any:
-        xs, ys = _shuffled(key, x, y)
-        batches = xs[: n - last].reshape(n // batch, batch, -1), ys[: n - last].reshape(n // batch, batch)
-        carry = jax.lax.scan(lambda carry, b: (update(*carry, *b, rate), None), (params, velocity), batches)[0]
-        return update(*carry, xs[n - last :], ys[n - last :], rate) if last else carry
-
-    def all_epochs(params: Any, keys: Any, x: Any, y: Any, rate: Any) -> Any:
-        start = params, jax.tree.map(jnp.zeros_like, params)
-        return jax.lax.scan(lambda carry, key: (epoch(carry[0], carry[1], key, x, y, rate), None), start, keys)[0]
-
-    run = jax.jit(jax.vmap(all_epochs))
-
-    def fit(epochs: int) -> Any:
-        keys = jax.random.split(jax.random.key(0), (k, epochs))
-        return jax.block_until_ready(run(work.weights(), keys, x, y, rates))[0]
-
-    return fit
-
-
 def floor(work: Work) -> Fit:
     """No training: the bare matrix products of a step by NumPy's BLAS, and the update of one vector in place."""
     rng = np.random.default_rng(0)
     lead = () if work.replicas is None else (work.replicas,)
+    shapes = list(pairwise(work.sizes))
+    ends = list(accumulate((a * b + b for a, b in shapes), initial=0))
 
     def some(*shape: int) -> Array:
         return rng.normal(size=(*lead, *shape)).astype(np.float32) * np.float32(1e-3)
 
-    values = [some(work.batch, size) for size in work.sizes]
-    weights = [some(a, b) for a, b in pairwise(work.sizes)]
-    slopes, theta = [W.copy() for W in weights], some(sum(a * b + b for a, b in pairwise(work.sizes)))
-    gradient, velocity = theta.copy(), theta * 0
+    def matrices(vector: Array) -> list[Array]:
+        """Its weights: the products read them from theta and write them into the gradient, as in a training."""
+        return [
+            vector[..., end : end + a * b].reshape(*lead, a, b) for end, (a, b) in zip(ends[:-1], shapes, strict=True)
+        ]
+
+    values, theta, gradient = [some(work.batch, size) for size in work.sizes], some(ends[-1]), some(ends[-1])
+    weights, slopes, velocity = matrices(theta), matrices(gradient), theta * 0
     rate, momentum = np.float32(RATE), np.float32(MOMENTUM)
 
     def fit(epochs: int) -> None:
@@ -309,10 +196,7 @@ PEERS: dict[str, Callable[[Work], Fit]] = {
     "minnet": minnet,
     "scikit-learn": scikit_learn,
     "PyTorch eager": pytorch,
-    "PyTorch vmap": pytorch_vmap,
-    "PyTorch batched": pytorch_batched,
     "JAX jit a step": jax_step,
-    "JAX vmap + scan": jax_scan,
     "products alone": floor,
 }
 NEEDS = {"scikit-learn": "sklearn", "PyTorch": "torch", "JAX": "jax"}

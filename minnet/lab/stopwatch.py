@@ -5,6 +5,7 @@ The processes are this module, run as a program: it prepares one peer's work, an
 
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -13,10 +14,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 from minnet.lab.peers import NEEDS, PEERS, Work
+from minnet.lab.replica_peers import REPLICA_PEERS
 from minnet.settings import require
 
 
@@ -56,24 +59,29 @@ def environment(threads: int) -> dict[str, str]:
 
 
 def take_turns(jobs: Sequence[Job], *, rounds: int, seconds: float = 0.5) -> dict[Job, Times]:
-    """Let the jobs train in turns, `rounds` times each, for about so many seconds; times are those of one step.
+    """Let the jobs train in turns, `rounds` times each and once before, for about so many seconds; times of one step.
 
-    It is ten epochs at least, so that the making of initial weights, which is timed with them, weighs little.
+    A turn is a training of one epoch to wake up, another, and one of ten more epochs at least. What the last two differ
+    by was taken by steps alone, without the making of weights and the allocation of memory.
     """
     require(rounds >= 1, f"rounds has to be >= 1, got {rounds}")
     found: dict[Job, list[float]] = {job: [] for job in jobs}
     with ExitStack() as stack:
         running = {job: [stack.enter_context(_process(job)) for _ in range(job.processes)] for job in jobs}
         ready = {job: _all(workers, 0) for job, workers in running.items()}
-        epochs = {job: max(10, round(seconds / answer["epoch"])) for job, answer in ready.items()}
+        more = {job: max(10, round(seconds / answer["epoch"])) for job, answer in ready.items()}
         peak = dict.fromkeys(jobs, 0.0)
-        for _ in range(rounds):
+        for _ in range(rounds + 1):
             for job, workers in running.items():
+                _all(workers, 1)
                 start = time.perf_counter()
-                answer = _all(workers, epochs[job])
-                found[job].append((time.perf_counter() - start) / epochs[job] / job.work.steps)
+                _all(workers, 1)
+                between = time.perf_counter()
+                answer = _all(workers, 1 + more[job])
+                difference = (time.perf_counter() - between) - (between - start)
+                found[job].append(difference / more[job] / job.work.steps)
                 peak[job] = answer["peak"]
-        return {job: Times(tuple(found[job]), ready[job]["first"], peak[job]) for job in jobs}
+        return {job: Times(tuple(found[job][1:]), ready[job]["first"], peak[job]) for job in jobs}
 
 
 @contextmanager
@@ -104,13 +112,12 @@ def _all(workers: Sequence[subprocess.Popen[str]], epochs: int) -> dict[str, flo
 
 def _serve(peer: str, work: Mapping[str, Any]) -> None:
     """Prepare, then train for as many epochs as each line of the standard input says."""
-    before = _peak()
     fit: Callable[[int], Any] | None = None
     for line in sys.stdin:
-        answer = {"peak": 0.0}
+        answer = {}
         if fit is None:
             start = time.perf_counter()
-            fit = PEERS[peer](Work(**{**work, "sizes": tuple(work["sizes"])}))
+            fit = (PEERS | REPLICA_PEERS)[peer](Work(**{**work, "sizes": tuple(work["sizes"])}))
             fit(1)
             answer["first"] = time.perf_counter() - start
             start = time.perf_counter()
@@ -118,12 +125,15 @@ def _serve(peer: str, work: Mapping[str, Any]) -> None:
             answer["epoch"] = (time.perf_counter() - start) / 2
         else:
             fit(int(line))
-        answer["peak"] = _peak() - before
+        answer["peak"] = _peak()
         print(json.dumps(answer), flush=True)
 
 
 def _peak() -> float:
-    """The most memory this process ever held, in MB (on Linux ru_maxrss is in kB, on macOS in bytes)."""
+    """The most memory this process ever held, in MB; on Linux ru_maxrss would count that of the parent too."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(re.findall(r"VmHWM:\s*(\d+) kB", status.read_text())[0]) / 1e3
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
 
 

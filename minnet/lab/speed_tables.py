@@ -1,0 +1,149 @@
+"""How measured times are shown: tables for the README and docs/speed.md, and a figure.
+
+`found` holds, for each part of experiments/speed.py, its records: what was timed, and the times in microseconds.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from minnet.lab.markdown import markdown_table
+from minnet.lab.plots import styles
+
+Records = Sequence[Mapping[str, Any]]
+Found = Mapping[str, Records]
+ALONE = "minnet", "scikit-learn", "PyTorch eager", "JAX jit a step", "products alone"
+TOGETHER = "minnet", "PyTorch vmap", "PyTorch batched", "JAX vmap + scan", "products alone"
+
+
+def blocks(found: Found, told: str) -> dict[str, str]:
+    """The tables by name; below each its command, and `told`: the machine, the versions, the number of rounds."""
+    makers = {
+        "steps": _steps, "replicas": _replicas, "process": _whole, "comparison": _whole, "load": _load,
+        "growth": _growth,
+    }  # fmt: skip
+    tables = {part: makers[part](records) for part, records in found.items()}
+    full = {f"{part} in full": _in_full(found[part]) for part in ("steps", "replicas") if part in found}
+    return {
+        f"speed: {name}": f"{table}\n\n`python experiments/speed.py {name.split()[0]}`: {told}"
+        for name, table in (tables | full).items()
+    }
+
+
+def _times(peer: float, ours: float) -> str:
+    """A time, and how many times ours it is."""
+    return f"{_short(peer)} ({peer / ours:.2f} ×)"
+
+
+def _short(value: float) -> str:
+    return f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
+
+
+def _beside(rows: Mapping[tuple[str, ...], Mapping[str, float]], headings: Sequence[str], peers: Sequence[str]) -> str:
+    """A line for each work, a column for each peer, minnet's the first."""
+    there = [peer for peer in peers if any(peer in times for times in rows.values())]
+    lines = []
+    for names, times in rows.items():
+        ours = times["minnet"]
+        cells = [_times(times[peer], ours) if peer in times else "" for peer in there[1:]]
+        lines.append((*names, f"**{_short(ours)}**", *cells))
+    return markdown_table((*headings, *there), lines)
+
+
+def _steps(records: Records) -> str:
+    rows: dict[tuple[str, ...], dict[str, float]] = {}
+    for row in records:
+        rows.setdefault((row["work"], str(row["threads"])), {})[row["peer"]] = row["microseconds"]
+    return _beside(rows, ("µs a step", "threads"), ALONE)
+
+
+def _replicas(records: Records) -> str:
+    """Peers without replicas, and those on both cores, have columns of their own beside K."""
+    rows: dict[tuple[str, ...], dict[str, float]] = {}
+    for row in records:
+        both = row["processes"] * row["threads"] > 1
+        k = row["replicas"] * row["processes"] if row["replicas"] else 32  # timed beside K = 32
+        key = row["work"], str(k), "2" if both else "1"
+        rows.setdefault(key, {})[row["peer"]] = row["microseconds"]
+    peers = (*TOGETHER, "scikit-learn", "PyTorch eager")
+    return _beside(rows, ("µs a step and replica", "K", "cores"), peers)
+
+
+def _whole(records: Records) -> str:
+    ours = records[0]["seconds"]
+    lines = [(row["peer"], f"{row['seconds']:.2f}", f"{row['seconds'] / ours:.1f} ×",
+              f"{row['score']:.1%}" if "score" in row else "") for row in records]  # fmt: skip
+    headings = "", "seconds", "minnet = 1", "test accuracy"
+    n = 4 if "score" in records[0] else 3
+    return markdown_table(headings[:n], [line[:n] for line in lines])
+
+
+def _load(records: Records) -> str:
+    lines = [(row["work"], str(row["threads"]), row["peer"], _short(row["quiet"]), _short(row["busy"]),
+              f"{row['busy'] / row['quiet']:.1f} ×") for row in records]  # fmt: skip
+    return markdown_table(("µs a step", "threads", "", "quiet", "every core busy", "slower"), lines)
+
+
+def _growth(records: Records) -> str:
+    lines = [(row["grid"], str(row["value"]), _short(row["microseconds"]), f"{row['peak']:.0f}") for row in records]
+    return markdown_table(("over", "", "µs a step", "peak memory, MB"), lines)
+
+
+def _in_full(records: Records) -> str:
+    lines = []
+    for row in records:
+        k = f", K = {row['replicas'] * row['processes']}" if row["replicas"] else ""
+        at_work = f"{row['processes']} processes" if row["processes"] > 1 else str(row["threads"])
+        times = (_short(row[name]) for name in ("microseconds", "fastest", "slowest"))
+        lines.append((f"{row['work']}{k}", row["peer"], at_work, *times, f"{row['first']:.2f}", f"{row['peak']:.0f}"))
+    headings = "", "", "threads", "µs", "fastest", "slowest", "first training, s", "peak memory, MB"
+    return markdown_table(headings, lines)
+
+
+def figure(found: Found) -> Figure:
+    """A step of one network beside minnet's, over its size; and a replica's share of a step, over K."""
+    looks = styles(["minnet", "scikit-learn", "PyTorch eager", "JAX", "products alone", "PyTorch vmap",
+                    "PyTorch batched"])  # fmt: skip
+    drawn = Figure(figsize=(9, 4.6), layout="constrained")
+    left, right = drawn.subplots(1, 2)
+    works = [row["work"] for row in found["steps"] if row["peer"] == "minnet"]
+    works = [work for i, work in enumerate(works) if work.split(",")[0] not in [w.split(",")[0] for w in works[:i]]]
+    ours = {row["work"]: row["microseconds"] for row in found["steps"] if row["peer"] == "minnet"}
+    for peer in ALONE:
+        mine = [row for row in found["steps"] if row["peer"] == peer and row["work"] in works]
+        look = looks["JAX" if peer.startswith("JAX") else peer]
+        ratios = [row["microseconds"] / ours[row["work"]] for row in mine]
+        left.plot([works.index(row["work"]) for row in mine], ratios, label=peer, **look)
+    left.set(yscale="log", title="One network: time of a step, minnet = 1", xlim=(-0.3, len(works) - 0.7))
+    left.set_xticks(range(len(works)), [_two_lines(work) for work in works], fontsize=8)
+    ticks = [0.25, 0.5, 1, 2, 4, 8, 16]
+    left.set_yticks(ticks, [f"{tick:g} ×" for tick in ticks])
+    first = found["replicas"][0]["work"]
+    rows = [row for row in found["replicas"] if row["work"] == first and row["processes"] == row["threads"] == 1]
+    for peer in TOGETHER:
+        mine = [row for row in rows if row["peer"] == peer and row["replicas"]]
+        look = looks["JAX" if peer.startswith("JAX") else peer]
+        right.plot([row["replicas"] for row in mine], [row["microseconds"] for row in mine], label=peer, **look)
+    for row in rows:
+        if row["replicas"] is None:
+            right.axhline(row["microseconds"], **{**looks[row["peer"]], "marker": ""}, linewidth=1)
+            right.annotate(f"{row['peer']}, one network", (8, row["microseconds"]), xytext=(0, 3),
+                           textcoords="offset points", fontsize=8)  # fmt: skip
+    right.set(xscale="log", yscale="log", xlabel="replicas K",
+              title=f"K networks {first.split(',')[0]}: µs a step and replica")  # fmt: skip
+    right.set_xticks(sorted({row["replicas"] for row in rows if row["replicas"]}))
+    ticks = [1, 2, 5, 10, 20, 50, 100, 200, 500]
+    right.set_yticks(ticks, [str(tick) for tick in ticks])
+    right.xaxis.set_major_formatter("{x:.0f}")
+    for ax in (left, right):
+        ax.minorticks_off()
+        ax.grid(axis="y", color="0.9")
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=3)
+    return drawn
+
+
+def _two_lines(work: str) -> str:
+    sizes, batch, _ = work.split(", ")
+    return f"{sizes}\n{batch}"
