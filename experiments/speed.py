@@ -212,7 +212,7 @@ def growth(rounds: int) -> list[dict[str, Any]]:
     }
     rows = []
     for grid, works in grids.items():
-        times = take_turns([Job("minnet", work) for work in works], rounds=rounds, seconds=0.1)
+        times = take_turns([Job("minnet", work) for work in works], rounds=rounds)
         print(f"minnet, µs a step over {grid}:")
         for job, found in times.items():
             value, micro = varied[grid](job.work), 1e6 * found.median

@@ -107,7 +107,7 @@ class Dense(Layer):
             y = matmul(x, W)
         except ValueError:
             raise ValueError(f"{self} expects {self.n_in} input features, got x of shape {x.shape}") from None
-        y += b
+        y += b.repeat(y.shape[-2], axis=-2)  # as y += b, which is slower on short rows
 
         def backward(dy: Array, grads: Params, need_dx: bool = True) -> Array | None:
             dW, db = grads
