@@ -80,7 +80,7 @@ class Datasheet(Shown):
             f"{self.backward_variance:.4g} / n_out (gradient)",
             **{f"saturated in {name}": _saturated(ends) for name, ends in self.saturation.items()},
             "breaks": "; ".join(self.breaks) or "nowhere: finite and NaN-safe over all floats",
-            "already known as": "; ".join(self.equals) or "nothing of the catalogue",
+            "same as": "; ".join(self.equals) or "no other of the catalogue",
             "pickles": "yes" if self.pickles else "no (a lambda does not; a function defined in a module does)",
         }
         return repr(self.activation), list(lines.items())
