@@ -124,7 +124,7 @@ def replicas(rounds: int) -> list[dict[str, Any]]:
             rows += shown(f"A replica's share of a step, K = {k}, {name_of(work)}; 1 thread",
                           take_turns(installed(jobs), rounds=rounds))  # fmt: skip
         half = replace(work, replicas=16)
-        both = [Job("minnet", half, processes=2), Job("JAX vmap + scan", replace(work, replicas=32), threads=2)]
+        both = [Job(peer, half, processes=2) for peer in ("minnet", "JAX vmap + scan")]
         rows += shown(f"The same, K = 32, both cores, {name_of(work)}", take_turns(installed(both), rounds=rounds))
     return rows
 
@@ -195,7 +195,7 @@ def load(rounds: int) -> list[dict[str, Any]]:
 
 
 def growth(rounds: int) -> list[dict[str, Any]]:
-    """Time a step over width, depth, batch and K, and an epoch over N, one doubling after another."""
+    """Time a step of minnet over width, depth, batch, N and K (of all K together), one doubling after another."""
     grids = {
         "width": [replace(MOONS, sizes=(2, n, n, 2)) for n in (8, 16, 32, 64, 128, 256, 512)],
         "depth": [replace(MOONS, sizes=(2, *[16] * n, 2)) for n in (1, 2, 4, 8, 16, 32)],

@@ -1,7 +1,7 @@
 """What a training asks of the machine: threads that help, and memory that stays.
 
 BLAS threads wait for each other by spinning. On small matrices a second thread brings little, and where other programs
-take its core, a product of them takes a hundred times as long (`experiments/speed.py load` measures it).
+take its core, a product of them takes many times as long (`experiments/speed.py load` shows what a step does).
 """
 
 from contextlib import AbstractContextManager, nullcontext

@@ -101,7 +101,7 @@ def pytorch(work: Work) -> Fit:
     return fit
 
 
-def jax_update(work: Work) -> Callable[..., Any]:
+def jax_update(work: Work, momentum: float = MOMENTUM) -> Callable[..., Any]:
     """(params, velocity, x, y) -> params, velocity: one step of one network."""
     import jax
     import jax.numpy as jnp
@@ -117,7 +117,7 @@ def jax_update(work: Work) -> Callable[..., Any]:
 
     def update(params: Any, velocity: Any, x: Any, y: Any, rate: Any = RATE) -> Any:
         gradient = jax.grad(loss)(params, x, y)
-        velocity = jax.tree.map(lambda v, g: MOMENTUM * v + g, velocity, gradient)
+        velocity = jax.tree.map(lambda v, g: momentum * v + g, velocity, gradient)
         return jax.tree.map(lambda p, v: p - rate * v, params, velocity), velocity
 
     return update
@@ -155,6 +155,33 @@ def shuffled(key: Any, x: Any, y: Any) -> Any:
 
     order = jax.random.permutation(key, len(x))
     return x[order], y[order]
+
+
+def jax_scan(work: Work) -> Fit:
+    """JAX, jit over a whole epoch: scan over its steps, vmap over the replicas, each with an order of its own."""
+    import jax
+    import jax.numpy as jnp
+
+    update = jax_update(work)
+    x, y = map(jnp.asarray, work.data())
+
+    def epoch(params: Any, velocity: Any, key: Any) -> Any:
+        xs, ys = shuffled(key, x, y)
+        batches = xs.reshape(work.steps, work.batch, -1), ys.reshape(work.steps, work.batch)
+        return jax.lax.scan(lambda carry, batch: (update(*carry, *batch), None), (params, velocity), batches)[0]
+
+    run = jax.jit(epoch if work.replicas is None else jax.vmap(epoch), donate_argnums=(0, 1))
+
+    def fit(epochs: int) -> Any:
+        params = jax.tree.map(jnp.asarray, work.weights())
+        velocity = jax.tree.map(jnp.zeros_like, params)
+        for key in jax.random.split(jax.random.key(0), epochs):
+            params, velocity = run(
+                params, velocity, key if work.replicas is None else jax.random.split(key, work.replicas)
+            )
+        return jax.block_until_ready(params)
+
+    return fit
 
 
 def floor(work: Work) -> Fit:
@@ -197,6 +224,7 @@ PEERS: dict[str, Callable[[Work], Fit]] = {
     "scikit-learn": scikit_learn,
     "PyTorch eager": pytorch,
     "JAX jit a step": jax_step,
+    "JAX jit an epoch": jax_scan,
     "products alone": floor,
 }
 NEEDS = {"scikit-learn": "sklearn", "PyTorch": "torch", "JAX": "jax"}

@@ -6,7 +6,7 @@ As in `peers`, each takes a Work and returns a function of the number of epochs.
 from collections.abc import Callable
 from typing import Any
 
-from minnet.lab.peers import MOMENTUM, RATE, Fit, Work, jax_update, shuffled
+from minnet.lab.peers import MOMENTUM, RATE, Fit, Work, jax_scan, jax_update, shuffled
 from minnet.settings import Array
 
 
@@ -74,41 +74,14 @@ def pytorch_batched(work: Work) -> Fit:
     return fit
 
 
-def jax_scan(work: Work) -> Fit:
-    """JAX, jit over a whole epoch: scan over its steps, vmap over the replicas, each with an order of its own."""
-    import jax
-    import jax.numpy as jnp
-
-    update = jax_update(work)
-    x, y = map(jnp.asarray, work.data())
-
-    def epoch(params: Any, velocity: Any, key: Any) -> Any:
-        xs, ys = shuffled(key, x, y)
-        batches = xs.reshape(work.steps, work.batch, -1), ys.reshape(work.steps, work.batch)
-        return jax.lax.scan(lambda carry, batch: (update(*carry, *batch), None), (params, velocity), batches)[0]
-
-    run = jax.jit(epoch if work.replicas is None else jax.vmap(epoch), donate_argnums=(0, 1))
-
-    def fit(epochs: int) -> Any:
-        params = jax.tree.map(jnp.asarray, work.weights())
-        velocity = jax.tree.map(jnp.zeros_like, params)
-        for key in jax.random.split(jax.random.key(0), epochs):
-            params, velocity = run(
-                params, velocity, key if work.replicas is None else jax.random.split(key, work.replicas)
-            )
-        return jax.block_until_ready(params)
-
-    return fit
-
-
 def jax_replicas(x: Array, y: Array, rates: Array, *, sizes: tuple[int, ...], activation: str, batch: int) -> Fit:
-    """JAX as in `jax_scan`, with data (K, n, n_in), labels (K, n) and a learning rate (K,) for each replica."""
+    """JAX as in `jax_scan`, but plain SGD, with data (K, n, n_in), labels (K, n) and a learning rate (K,) for each."""
     import jax
     import jax.numpy as jnp
 
     k, n = y.shape
     work = Work(sizes, batch, n, activation, k)
-    update = jax_update(work)
+    update = jax_update(work, momentum=0.0)
     last = n % batch  # the smaller batch at the end of an epoch
 
     def epoch(params: Any, velocity: Any, key: Any, x: Any, y: Any, rate: Any) -> Any:

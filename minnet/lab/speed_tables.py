@@ -13,7 +13,7 @@ from minnet.lab.plots import styles
 
 Records = Sequence[Mapping[str, Any]]
 Found = Mapping[str, Records]
-ALONE = "minnet", "scikit-learn", "PyTorch eager", "JAX jit a step", "products alone"
+ALONE = "minnet", "scikit-learn", "PyTorch eager", "JAX jit a step", "JAX jit an epoch", "products alone"
 TOGETHER = "minnet", "PyTorch vmap", "PyTorch batched", "JAX vmap + scan", "products alone"
 
 
@@ -33,7 +33,7 @@ def blocks(found: Found, told: str) -> dict[str, str]:
 
 def _times(peer: float, ours: float) -> str:
     """A time, and how many times ours it is."""
-    return f"{_short(peer)} ({peer / ours:.2f} ×)"
+    return f"{_short(peer)} ({peer / ours:.3g} ×)"
 
 
 def _short(value: float) -> str:
@@ -67,7 +67,7 @@ def _replicas(records: Records) -> str:
         key = row["work"], str(k), "2" if both else "1"
         rows.setdefault(key, {})[row["peer"]] = row["microseconds"]
     peers = (*TOGETHER, "scikit-learn", "PyTorch eager")
-    return _beside(rows, ("µs a step and replica", "K", "cores"), peers)
+    return _beside(rows, ("µs a step, per network", "K", "cores"), peers)
 
 
 def _whole(records: Records) -> str:
@@ -82,7 +82,7 @@ def _whole(records: Records) -> str:
 def _load(records: Records) -> str:
     lines = [(row["work"], str(row["threads"]), row["peer"], _short(row["quiet"]), _short(row["busy"]),
               f"{row['busy'] / row['quiet']:.1f} ×") for row in records]  # fmt: skip
-    return markdown_table(("µs a step", "threads", "", "quiet", "every core busy", "slower"), lines)
+    return markdown_table(("µs a step", "threads allowed", "", "quiet", "every core busy", "slower"), lines)
 
 
 def _growth(records: Records) -> str:
@@ -97,7 +97,7 @@ def _in_full(records: Records) -> str:
         at_work = f"{row['processes']} processes" if row["processes"] > 1 else str(row["threads"])
         times = (_short(row[name]) for name in ("microseconds", "fastest", "slowest"))
         lines.append((f"{row['work']}{k}", row["peer"], at_work, *times, f"{row['first']:.2f}", f"{row['peak']:.0f}"))
-    headings = "", "", "threads", "µs", "fastest", "slowest", "first training, s", "peak memory, MB"
+    headings = "", "", "threads", "µs", "fastest", "slowest", "start to first epoch, s", "peak memory, MB"
     return markdown_table(headings, lines)
 
 
@@ -105,6 +105,8 @@ def figure(found: Found) -> Figure:
     """A step of one network beside minnet's, over its size; and a replica's share of a step, over K."""
     looks = styles(["minnet", "scikit-learn", "PyTorch eager", "JAX", "products alone", "PyTorch vmap",
                     "PyTorch batched"])  # fmt: skip
+    looks |= {"JAX jit a step": looks["JAX"], "JAX vmap + scan": looks["JAX"]}
+    looks["JAX jit an epoch"] = looks["JAX"] | {"marker": "x", "linestyle": "--"}
     drawn = Figure(figsize=(9, 4.6), layout="constrained")
     left, right = drawn.subplots(1, 2)
     works = [row["work"] for row in found["steps"] if row["peer"] == "minnet"]
@@ -112,9 +114,8 @@ def figure(found: Found) -> Figure:
     ours = {row["work"]: row["microseconds"] for row in found["steps"] if row["peer"] == "minnet"}
     for peer in ALONE:
         mine = [row for row in found["steps"] if row["peer"] == peer and row["work"] in works]
-        look = looks["JAX" if peer.startswith("JAX") else peer]
         ratios = [row["microseconds"] / ours[row["work"]] for row in mine]
-        left.plot([works.index(row["work"]) for row in mine], ratios, label=peer, **look)
+        left.plot([works.index(row["work"]) for row in mine], ratios, label=peer, **looks[peer])
     left.set(yscale="log", title="One network: time of a step, minnet = 1", xlim=(-0.3, len(works) - 0.7))
     left.set_xticks(range(len(works)), [_two_lines(work) for work in works], fontsize=8)
     ticks = [0.25, 0.5, 1, 2, 4, 8, 16]
@@ -123,15 +124,14 @@ def figure(found: Found) -> Figure:
     rows = [row for row in found["replicas"] if row["work"] == first and row["processes"] == row["threads"] == 1]
     for peer in TOGETHER:
         mine = [row for row in rows if row["peer"] == peer and row["replicas"]]
-        look = looks["JAX" if peer.startswith("JAX") else peer]
-        right.plot([row["replicas"] for row in mine], [row["microseconds"] for row in mine], label=peer, **look)
+        right.plot([row["replicas"] for row in mine], [row["microseconds"] for row in mine], label=peer, **looks[peer])
     for row in rows:
         if row["replicas"] is None:
             right.axhline(row["microseconds"], **{**looks[row["peer"]], "marker": ""}, linewidth=1)
             right.annotate(f"{row['peer']}, one network", (8, row["microseconds"]), xytext=(0, 3),
                            textcoords="offset points", fontsize=8)  # fmt: skip
     right.set(xscale="log", yscale="log", xlabel="replicas K",
-              title=f"K networks {first.split(',')[0]}: µs a step and replica")  # fmt: skip
+              title=f"K networks {first.split(',')[0]}: µs a step, per network")  # fmt: skip
     right.set_xticks(sorted({row["replicas"] for row in rows if row["replicas"]}))
     ticks = [1, 2, 5, 10, 20, 50, 100, 200, 500]
     right.set_yticks(ticks, [str(tick) for tick in ticks])

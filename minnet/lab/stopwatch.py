@@ -10,7 +10,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
@@ -40,7 +40,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Times:
-    """Of one job: seconds a step, by round; the first training, with imports and compilation; peak memory in MB."""
+    """Of one job: seconds a step, by round; those from the start of Python to the end of a first epoch; peak MB."""
 
     seconds: tuple[float, ...]
     first: float
@@ -66,22 +66,26 @@ def take_turns(jobs: Sequence[Job], *, rounds: int, seconds: float = 0.5) -> dic
     """
     require(rounds >= 1, f"rounds has to be >= 1, got {rounds}")
     found: dict[Job, list[float]] = {job: [] for job in jobs}
+    running: dict[Job, list[subprocess.Popen[str]]] = {}
+    first, more, peak = dict[Job, float](), dict[Job, int](), dict[Job, float]()
     with ExitStack() as stack:
-        running = {job: [stack.enter_context(_process(job)) for _ in range(job.processes)] for job in jobs}
-        ready = {job: _all(workers, 0) for job, workers in running.items()}
-        more = {job: max(10, round(seconds / answer["epoch"])) for job, answer in ready.items()}
-        peak = dict.fromkeys(jobs, 0.0)
+        for job in jobs:
+            start = time.perf_counter()
+            running[job] = [stack.enter_context(_process(job)) for _ in range(job.processes)]
+            _train(running[job], 1)
+            first[job] = time.perf_counter() - start
+            _train(running[job], 2)
+            more[job] = max(10, round(2 * seconds / (time.perf_counter() - start - first[job])))
         for _ in range(rounds + 1):
             for job, workers in running.items():
-                _all(workers, 1)
+                _train(workers, 1)
                 start = time.perf_counter()
-                _all(workers, 1)
+                _train(workers, 1)
                 between = time.perf_counter()
-                answer = _all(workers, 1 + more[job])
+                peak[job] = _train(workers, 1 + more[job])
                 difference = (time.perf_counter() - between) - (between - start)
                 found[job].append(difference / more[job] / job.work.steps)
-                peak[job] = answer["peak"]
-        return {job: Times(tuple(found[job][1:]), ready[job]["first"], peak[job]) for job in jobs}
+    return {job: Times(tuple(found[job][1:]), first[job], peak[job]) for job in jobs}
 
 
 @contextmanager
@@ -96,37 +100,26 @@ def _process(job: Job) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def _all(workers: Sequence[subprocess.Popen[str]], epochs: int) -> dict[str, float]:
-    """Tell all to train for so many epochs (0: to get ready), and wait; the largest of their answers."""
-    answers = []
+def _train(workers: Sequence[subprocess.Popen[str]], epochs: int) -> float:
+    """Let all train for so many epochs, and wait; the sum of their peak memory in MB."""
+    peaks = []
     for worker in workers:
         assert worker.stdin
         print(epochs, file=worker.stdin, flush=True)
     for worker in workers:
         assert worker.stdout
         line = worker.stdout.readline()
-        require(line.startswith("{"), f"a timed process ended, or said {line!r} in place of a time")
-        answers.append(json.loads(line))
-    return {name: max(answer[name] for answer in answers) for name in answers[0]}
+        require(line.strip() != "", "a timed process ended before its work was done")
+        peaks.append(float(line))
+    return sum(peaks)
 
 
 def _serve(peer: str, work: Mapping[str, Any]) -> None:
-    """Prepare, then train for as many epochs as each line of the standard input says."""
-    fit: Callable[[int], Any] | None = None
+    """Train for as many epochs as each line of the standard input says, and answer with the peak memory."""
+    fit = (PEERS | REPLICA_PEERS)[peer](Work(**{**work, "sizes": tuple(work["sizes"])}))
     for line in sys.stdin:
-        answer = {}
-        if fit is None:
-            start = time.perf_counter()
-            fit = (PEERS | REPLICA_PEERS)[peer](Work(**{**work, "sizes": tuple(work["sizes"])}))
-            fit(1)
-            answer["first"] = time.perf_counter() - start
-            start = time.perf_counter()
-            fit(2)
-            answer["epoch"] = (time.perf_counter() - start) / 2
-        else:
-            fit(int(line))
-        answer["peak"] = _peak()
-        print(json.dumps(answer), flush=True)
+        fit(int(line))
+        print(_peak(), flush=True)
 
 
 def _peak() -> float:
