@@ -13,10 +13,10 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
     return a.dot(b, out) if a.ndim == b.ndim == 2 else np.matmul(a, b, out)
 
 
-def times_transposed(a: Array, b: Array) -> Array:
+def times_transposed(a: Array, b: Array, out: Array | None = None) -> Array:
     """a bᵀ; in a stack of small matrices BLAS is slow to read b by columns, and faster with a copy."""
     stack_of_small = b.ndim > 2 and b.shape[-1] * b.shape[-2] <= 2**14
-    return matmul(a, b.mT.copy() if stack_of_small else b.mT)
+    return matmul(a, b.mT.copy() if stack_of_small else b.mT, out)
 
 
 def row_sums(a: Array) -> Array:

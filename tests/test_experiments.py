@@ -131,7 +131,7 @@ def test_speed_times_every_peer_that_is_installed_and_says_which_are_not(tmp_pat
     done = run("speed", "process", "growth", "--rounds", 3, "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     for name, package in (("scikit-learn", "sklearn"), ("PyTorch", "torch"), ("JAX", "jax")):
-        timed = re.search(rf"^  {name}.* s   minnet / it", done.stdout, re.MULTILINE)
+        timed = re.search(rf"^  {name}.* s   [\d.e+]+ × minnet's", done.stdout, re.MULTILINE)
         assert bool(timed) == bool(find_spec(package))
         assert bool(re.search(f"^Left out, not installed: .*{name}", done.stdout)) != bool(timed)
     found = json.loads((tmp_path / "speed.json").read_text())

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from minnet.products import matmul, times_transposed
 from minnet.settings import Array
 
 RATE, MOMENTUM = 0.05, 0.9
@@ -207,11 +208,11 @@ def floor(work: Work) -> Fit:
     def fit(epochs: int) -> None:
         for _ in range(epochs * work.steps):
             for x, W, y in zip(values[:-1], weights, values[1:], strict=True):
-                np.matmul(x, W, out=y)
+                matmul(x, W, out=y)
             for i in reversed(range(len(weights))):
-                np.matmul(values[i].mT, values[i + 1], out=slopes[i])
+                matmul(values[i].mT, values[i + 1], out=slopes[i])
                 if i:
-                    np.matmul(values[i + 1], weights[i].mT, out=values[i])
+                    times_transposed(values[i + 1], weights[i], out=values[i])
             np.multiply(velocity, momentum, out=velocity)
             np.add(velocity, gradient, out=velocity)
             np.subtract(theta, rate * velocity, out=theta)

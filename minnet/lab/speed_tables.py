@@ -74,7 +74,7 @@ def _whole(records: Records) -> str:
     ours = records[0]["seconds"]
     lines = [(row["peer"], f"{row['seconds']:.2f}", f"{row['seconds'] / ours:.1f} ×",
               f"{row['score']:.1%}" if "score" in row else "") for row in records]  # fmt: skip
-    headings = "", "seconds", "minnet = 1", "test accuracy"
+    headings = "", "seconds", "minnet = 1", "test accuracy, one run"
     n = 4 if "score" in records[0] else 3
     return markdown_table(headings[:n], [line[:n] for line in lines])
 
@@ -117,7 +117,7 @@ def figure(found: Found) -> Figure:
         ratios = [row["microseconds"] / ours[row["work"]] for row in mine]
         left.plot([works.index(row["work"]) for row in mine], ratios, label=peer, **looks[peer])
     left.set(yscale="log", title="One network: time of a step, minnet = 1", xlim=(-0.3, len(works) - 0.7))
-    left.set_xticks(range(len(works)), [_two_lines(work) for work in works], fontsize=8)
+    left.set_xticks(range(len(works)), [_two_lines(work) for work in works], fontsize=7)
     ticks = [0.25, 0.5, 1, 2, 4, 8, 16]
     left.set_yticks(ticks, [f"{tick:g} ×" for tick in ticks])
     first = found["replicas"][0]["work"]
