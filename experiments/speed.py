@@ -95,7 +95,7 @@ def shown(title: str, times: Mapping[Job, Times]) -> list[dict[str, Any]]:
         for count, what in ((job.processes, "processes"), (job.threads, "threads")):
             where += f", {count} {what}" if count > 1 else ""
         cells = (f"{value:.1f}" for value in (middle, min(micro), max(micro)))
-        table.add_row(job.peer + where, *cells, f"{middle / ours:.3g} ×", f"{found.first:.2f}", f"{found.peak:.0f}")
+        table.add_row(job.peer + where, *cells, f"{middle / ours:#.3g} ×", f"{found.first:.2f}", f"{found.peak:.0f}")
         rows.append({"peer": job.peer, "work": name_of(job.work), "replicas": job.work.replicas, "threads": job.threads,
                      "processes": job.processes, "microseconds": middle, "fastest": min(micro), "slowest": max(micro),
                      "first": found.first, "peak": found.peak})  # fmt: skip
@@ -153,7 +153,7 @@ def process(rounds: int) -> list[dict[str, Any]]:
     medians = {name: statistics.median(seconds for seconds, _ in pairs) for name, pairs in found.items()}
     for name, seconds in medians.items():
         ratio, score = seconds / medians["minnet"], found[name][0][1]
-        print(f"  {name:16}{seconds:6.2f} s   {ratio:.3g} × minnet's   test accuracy of one run {score:.1%}")
+        print(f"  {name:16}{seconds:6.2f} s   {ratio:#.3g} × minnet's   test accuracy of one run {score:.1%}")
     print()
     return [{"peer": name, "seconds": s, "score": found[name][0][1]} for name, s in medians.items()]
 
@@ -267,7 +267,7 @@ def comparison(rounds: int) -> list[dict[str, Any]]:
     whole["scikit-learn"] = statistics.mean(times["scikit-learn"]) * runs / cores
     print(f"The comparison of {len(names)} activations on moons, {runs} runs of 200 epochs, {cores} cores:")
     for name, seconds in whole.items():
-        print(f"  {name:16}{seconds:7.1f} s   {seconds / whole['minnet']:.3g} × minnet's")
+        print(f"  {name:16}{seconds:7.1f} s   {seconds / whole['minnet']:#.3g} × minnet's")
     print()
     return [{"peer": name, "seconds": seconds} for name, seconds in whole.items()]
 

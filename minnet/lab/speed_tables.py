@@ -33,7 +33,7 @@ def blocks(found: Found, told: str) -> dict[str, str]:
 
 def _times(peer: float, ours: float) -> str:
     """A time, and how many times ours it is."""
-    return f"{_short(peer)} ({peer / ours:.3g} ×)"
+    return f"{_short(peer)} ({peer / ours:#.3g} ×)"
 
 
 def _short(value: float) -> str:
