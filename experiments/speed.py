@@ -10,16 +10,19 @@ by name (`pip install -e '.[bench]'`). Give the parts to run, or `all`:
     python experiments/speed.py load growth comparison
     python experiments/speed.py all --readme
 
-The last also puts what was measured into README.md and docs/speed.md.
+The last also puts what was measured into README.md and docs/speed.md. What was measured is kept in results/speed.json,
+part by part, until that part is measured again.
 """
 
 import os
 
 os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")  # before BLAS wakes
+os.environ["JAX_PLATFORMS"] = "cpu"
 
 import json
 import multiprocessing
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -27,6 +30,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from enum import StrEnum
@@ -224,25 +228,27 @@ def growth(rounds: int) -> list[dict[str, Any]]:
 def comparison(rounds: int) -> list[dict[str, Any]]:
     """The whole comparison of four activations on moons, beside what its runs would take by scikit-learn and by JAX.
 
-    compare() runs as it is, on all cores, with its libraries loaded. Of scikit-learn one fit of each activation is
-    timed on one core after every comparison; their mean times the number of runs, shared out over the cores without
-    loss, is what the same protocol would take. JAX trains as many replicas, and is spared choosing and scoring.
+    compare() runs as it is, on all cores, after once untimed. Of scikit-learn one fit of each activation is timed on
+    one core after every comparison; their mean times the number of runs, shared out over the cores without loss, is
+    what the same protocol would take. JAX trains what was tuned and tested, on all cores, and is spared the choosing
+    and the scoring; the first time it compiles.
     """
     from joblib import cpu_count
     from sklearn.neural_network import MLPClassifier
 
-    from minnet.lab.compare import RATES, compare
+    from minnet.lab.compare import compare
     from minnet.lab.datasets import dataset
 
     warnings.filterwarnings("ignore", module="sklearn")
-    data, names, seeds = dataset("moons"), ("identity", "sigmoid", "tanh", "relu"), 20
-    split = data.split(0)
+    data, split, cores = dataset("moons"), dataset("moons").split(0), cpu_count()
+    whole_comparison = partial(compare, ("identity", "sigmoid", "tanh", "relu"), data, initialisers=["recommended"])
+    runs = whole_comparison().runs
     jax: list[Callable[[int], Any]] = []
     if Job("JAX", MOONS).installed:
-        for rates in (RATES, (0.1, 0.3)):  # tuning; then the best rate and the shared one
-            x, y = (np.concatenate([part] * len(rates)) for part in data.splits(range(seeds))[:2])
-            jax += [jax_replicas(x.astype(np.float32), y, np.repeat(rates, seeds).astype(np.float32), sizes=MOONS.sizes,
-                                 activation=name, batch=MOONS.batch) for name in names]  # fmt: skip
+        for (activation, _), rows in runs.groupby(["activation", "phase"]):
+            x, y = data.splits(rows["seed"])[:2]
+            jax.append(jax_replicas(x.astype(np.float32), y, rows["rate"].to_numpy(np.float32), sizes=MOONS.sizes,
+                                    activation=activation, batch=MOONS.batch))  # fmt: skip
     times: dict[str, list[float]] = {}
 
     def timed(name: str, job: Callable[[], Any]) -> Any:
@@ -251,9 +257,12 @@ def comparison(rounds: int) -> list[dict[str, Any]]:
         times.setdefault(name, []).append(time.perf_counter() - start)
         return result
 
-    runs = 0
+    def train_by_jax() -> None:
+        with ThreadPoolExecutor(cores) as pool:
+            list(pool.map(lambda fit: fit(200), jax))
+
     for turn in range(rounds):
-        runs = len(timed("minnet", lambda: compare(names, data, initialisers=["recommended"], seeds=seeds)).runs)
+        timed("minnet", whole_comparison)
         for activation in ("identity", "logistic", "tanh", "relu"):
             model = MLPClassifier(
                 (16, 16), activation=activation, solver="sgd", learning_rate_init=0.1, momentum=0.0, alpha=0.0,
@@ -261,15 +270,25 @@ def comparison(rounds: int) -> list[dict[str, Any]]:
             )  # fmt: skip
             timed("scikit-learn", partial(model.fit, split.x, split.y))
         if jax:
-            timed("JAX" if turn else "JAX, compiling", lambda: [fit(200) for fit in jax])
-    cores = cpu_count()
+            timed("JAX" if turn else "JAX, compiling", train_by_jax)
     whole = {name: statistics.median(values) for name, values in times.items() if name != "scikit-learn"}
-    whole["scikit-learn"] = statistics.mean(times["scikit-learn"]) * runs / cores
-    print(f"The comparison of {len(names)} activations on moons, {runs} runs of 200 epochs, {cores} cores:")
+    whole["scikit-learn"] = statistics.mean(times["scikit-learn"]) * len(runs) / cores
+    print(f"The comparison of 4 activations on moons, {len(runs)} runs of 200 epochs, {cores} cores:")
     for name, seconds in whole.items():
         print(f"  {name:16}{seconds:7.1f} s   {seconds / whole['minnet']:#.3g} × minnet's")
     print()
     return [{"peer": name, "seconds": seconds} for name, seconds in whole.items()]
+
+
+def machine() -> str:
+    """What the times were measured on."""
+    about = Path("/proc/cpuinfo")
+    models = re.findall(r"model name\s*: (.*)", about.read_text("utf-8")) if about.exists() else []
+    parts = [*models[:1], platform.machine(), f"{os.cpu_count()} cores", f"Python {platform.python_version()}"]
+    for package in ("numpy", "scikit-learn", "torch", "jax"):
+        with suppress(PackageNotFoundError):
+            parts.append(f"{package} {version(package)}")
+    return ", ".join(parts)
 
 
 SECTIONS: dict[Section, Callable[[int], list[dict[str, Any]]]] = {
@@ -293,20 +312,20 @@ def main(
     chosen = list(SECTIONS) if Section.ALL in chosen else chosen
     missing = sorted({peer for peer in (*ALONE, *TOGETHER) if not Job(peer, MOONS).installed})
     print(f"Left out, not installed: {', '.join(missing)}.\n" if missing else "", end="")
-    found = {str(part): SECTIONS[part](rounds) for part in chosen}
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    for package in ("numpy", "scikit-learn", "torch", "jax"):
-        with suppress(PackageNotFoundError):
-            machine += f", {package} {version(package)}"
-    told = f"{machine}; medians of {rounds} rounds."
-    files = {out / "speed.json": json.dumps({"told": told, **found}, indent=1).encode()}
+    file, found = out / "speed.json", {}
+    with suppress(OSError, ValueError):  # not there, or no JSON
+        found = json.loads(file.read_text("utf-8"))
+    for part in chosen:
+        found[str(part)] = {"machine": machine(), "rounds": rounds, "records": SECTIONS[part](rounds)}
+        write_files({file: json.dumps(found, indent=1).encode()})
+    files = {}
     if {"steps", "replicas"} <= set(found):
         files[out / "speed.png"] = saved(figure(found), "png")
     if readme:
-        files |= {page: filled(page.read_text("utf-8"), blocks(found, told)).encode() for page in PAGES}
-        files |= {ROOT / "docs" / file.name: png for file, png in files.items() if file.suffix == ".png"}
+        files |= {page: filled(page.read_text("utf-8"), blocks(found)).encode() for page in PAGES}
+        files |= {ROOT / "docs" / picture.name: png for picture, png in files.items() if picture.suffix == ".png"}
     write_files(files)
-    print(f"{told}\nWritten: {', '.join(map(str, files))}.")
+    print(f"{machine()}; medians of {rounds} rounds.\nWritten: {', '.join(map(str, [file, *files]))}.")
 
 
 if __name__ == "__main__":

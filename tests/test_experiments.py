@@ -135,8 +135,8 @@ def test_speed_times_every_peer_that_is_installed_and_says_which_are_not(tmp_pat
         assert bool(timed) == bool(find_spec(package))
         assert bool(re.search(f"^Left out, not installed: .*{name}", done.stdout)) != bool(timed)
     found = json.loads((tmp_path / "speed.json").read_text())
-    assert found["process"][0]["score"] > 0.93
-    assert {row["grid"] for row in found["growth"]} == {"width", "depth", "batch", "samples", "replicas"}
+    assert found["process"]["records"][0]["score"] > 0.93
+    assert {row["grid"] for row in found["growth"]["records"]} == {"width", "depth", "batch", "samples", "replicas"}
 
 
 @pytest.mark.slow

@@ -74,15 +74,19 @@ STEPS = [
 ]  # fmt: skip
 
 
+def told(records):
+    return {"machine": "a machine", "rounds": 3, "records": records}
+
+
 def test_times_are_told_beside_minnets_without_those_that_were_not_there():
-    tables = blocks({"steps": STEPS}, "a machine; medians of 3 rounds.")
+    tables = blocks({"steps": told(STEPS)})
     assert tables["speed: steps"].splitlines() == [
         "| µs a step | threads | minnet | scikit-learn | products alone |",
         "| --- | --- | --- | --- | --- |",
         "| 2-16-16-2, batch 32, tanh | 1 | **40.0** | 160 (4.00 ×) | 10.0 (0.250 ×) |",
         "| 9-9-9-2, batch 32, tanh | 2 | **1,000** | 1,500 (1.50 ×) | 900 (0.900 ×) |",
         "",
-        "`python experiments/speed.py steps`: a machine; medians of 3 rounds.",
+        "`python experiments/speed.py steps --rounds 3`: a machine.",
     ]
     line = "| 2-16-16-2, batch 32, tanh | scikit-learn | 1 | 160 | 80.0 | 320 | 0.50 | 40 |"
     assert line in tables["speed: steps in full"].splitlines()
@@ -94,11 +98,11 @@ def test_a_share_of_k_networks_stands_beside_one_network_and_both_cores_apart():
 
     records = [row("minnet", 5.0, 32), row("JAX vmap + scan", 10.0, 32), row("scikit-learn", 150.0, None),
                row("minnet", 3.0, 16, processes=2), row("JAX vmap + scan", 9.0, 16, processes=2)]  # fmt: skip
-    table = blocks({"replicas": records}, "")["speed: replicas"].splitlines()
+    table = blocks({"replicas": told(records)})["speed: replicas"].splitlines()
     assert table[0] == "| µs a step, per network | K | cores | minnet | JAX vmap + scan | scikit-learn |"
     assert table[2] == "| 2-16-16-2, batch 32, tanh | 32 | 1 | **5.0** | 10.0 (2.00 ×) | 150 (30.0 ×) |"
     assert table[3] == "| 2-16-16-2, batch 32, tanh | 32 | 2 | **3.0** | 9.0 (3.00 ×) |  |"
-    left, right = figure({"steps": STEPS, "replicas": records}).axes
+    left, right = figure({"steps": told(STEPS), "replicas": told(records)}).axes
     drawn = {line.get_label(): list(line.get_ydata()) for line in left.lines}
     assert drawn == {"minnet": [1, 1], "scikit-learn": [4, 1.5], "PyTorch eager": [], "JAX jit a step": [],
                      "JAX jit an epoch": [], "products alone": [0.25, 0.9]}  # fmt: skip

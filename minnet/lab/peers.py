@@ -118,7 +118,7 @@ def jax_update(work: Work, momentum: float = MOMENTUM) -> Callable[..., Any]:
 
     def update(params: Any, velocity: Any, x: Any, y: Any, rate: Any = RATE) -> Any:
         gradient = jax.grad(loss)(params, x, y)
-        velocity = jax.tree.map(lambda v, g: momentum * v + g, velocity, gradient)
+        velocity = jax.tree.map(lambda v, g: momentum * v + g if momentum else g, velocity, gradient)
         return jax.tree.map(lambda p, v: p - rate * v, params, velocity), velocity
 
     return update
@@ -136,13 +136,13 @@ def jax_step(work: Work) -> Fit:
         cut = jax.lax.dynamic_slice_in_dim
         return update(params, velocity, cut(xs, i, work.batch), cut(ys, i, work.batch))
 
-    step, shuffle = jax.jit(one, donate_argnums=(0, 1)), jax.jit(lambda key: shuffled(key, x, y))
+    step, shuffle = jax.jit(one, donate_argnums=(0, 1)), jax.jit(lambda epoch: shuffled(x, y, epoch))
 
     def fit(epochs: int) -> Any:
         params = jax.tree.map(jnp.asarray, work.weights())
         velocity = jax.tree.map(jnp.zeros_like, params)
-        for key in jax.random.split(jax.random.key(0), epochs):
-            xs, ys = shuffle(key)
+        for epoch in range(epochs):
+            xs, ys = shuffle(epoch)
             for i in range(0, work.n, work.batch):
                 params, velocity = step(params, velocity, xs, ys, i)
         return jax.block_until_ready(params)
@@ -150,10 +150,11 @@ def jax_step(work: Work) -> Fit:
     return fit
 
 
-def shuffled(key: Any, x: Any, y: Any) -> Any:
-    """x and y in the same random order, by JAX."""
+def shuffled(x: Any, y: Any, epoch: Any, replica: Any = 0) -> Any:
+    """x and y in the same random order, by JAX; another one for each epoch and replica."""
     import jax
 
+    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(0), epoch), replica)
     order = jax.random.permutation(key, len(x))
     return x[order], y[order]
 
@@ -166,20 +167,19 @@ def jax_scan(work: Work) -> Fit:
     update = jax_update(work)
     x, y = map(jnp.asarray, work.data())
 
-    def epoch(params: Any, velocity: Any, key: Any) -> Any:
-        xs, ys = shuffled(key, x, y)
+    def train_once(params: Any, velocity: Any, epoch: Any, replica: Any) -> Any:
+        xs, ys = shuffled(x, y, epoch, replica)
         batches = xs.reshape(work.steps, work.batch, -1), ys.reshape(work.steps, work.batch)
         return jax.lax.scan(lambda carry, batch: (update(*carry, *batch), None), (params, velocity), batches)[0]
 
-    run = jax.jit(epoch if work.replicas is None else jax.vmap(epoch), donate_argnums=(0, 1))
+    run = jax.jit(jax.vmap(train_once, (0, 0, None, 0)) if work.replicas else train_once, donate_argnums=(0, 1))
+    replicas = np.arange(work.replicas) if work.replicas else 0
 
     def fit(epochs: int) -> Any:
         params = jax.tree.map(jnp.asarray, work.weights())
         velocity = jax.tree.map(jnp.zeros_like, params)
-        for key in jax.random.split(jax.random.key(0), epochs):
-            params, velocity = run(
-                params, velocity, key if work.replicas is None else jax.random.split(key, work.replicas)
-            )
+        for epoch in range(epochs):
+            params, velocity = run(params, velocity, epoch, replicas)
         return jax.block_until_ready(params)
 
     return fit

@@ -6,6 +6,8 @@ As in `peers`, each takes a Work and returns a function of the number of epochs.
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from minnet.lab.peers import MOMENTUM, RATE, Fit, Work, jax_scan, jax_update, shuffled
 from minnet.settings import Array
 
@@ -84,21 +86,22 @@ def jax_replicas(x: Array, y: Array, rates: Array, *, sizes: tuple[int, ...], ac
     update = jax_update(work, momentum=0.0)
     last = n % batch  # the smaller batch at the end of an epoch
 
-    def epoch(params: Any, velocity: Any, key: Any, x: Any, y: Any, rate: Any) -> Any:
-        xs, ys = shuffled(key, x, y)
+    def train_once(params: Any, velocity: Any, x: Any, y: Any, rate: Any, epoch: Any, replica: Any) -> Any:
+        xs, ys = shuffled(x, y, epoch, replica)
         batches = xs[: n - last].reshape(n // batch, batch, -1), ys[: n - last].reshape(n // batch, batch)
         carry = jax.lax.scan(lambda carry, b: (update(*carry, *b, rate), None), (params, velocity), batches)[0]
         return update(*carry, xs[n - last :], ys[n - last :], rate) if last else carry
 
-    def all_epochs(params: Any, keys: Any, x: Any, y: Any, rate: Any) -> Any:
+    def train(params: Any, x: Any, y: Any, rate: Any, epochs: Any, replica: Any) -> Any:
         start = params, jax.tree.map(jnp.zeros_like, params)
-        return jax.lax.scan(lambda carry, key: (epoch(carry[0], carry[1], key, x, y, rate), None), start, keys)[0]
+        return jax.lax.scan(
+            lambda carry, i: (train_once(carry[0], carry[1], x, y, rate, i, replica), None), start, epochs
+        )[0][0]  # the parameters
 
-    run = jax.jit(jax.vmap(all_epochs))
+    run = jax.jit(jax.vmap(train, (0, 0, 0, 0, None, 0)))
 
     def fit(epochs: int) -> Any:
-        keys = jax.random.split(jax.random.key(0), (k, epochs))
-        return jax.block_until_ready(run(work.weights(), keys, x, y, rates))[0]
+        return jax.block_until_ready(run(work.weights(), x, y, rates, np.arange(epochs), np.arange(k)))
 
     return fit
 

@@ -1,6 +1,7 @@
 """How measured times are shown: tables for the README and docs/speed.md, and a figure.
 
-`found` holds, for each part of experiments/speed.py, its records: what was timed, and the times in microseconds.
+`found` holds for each part of experiments/speed.py the machine, the number of rounds, and its records: what was timed,
+and the times in microseconds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,23 +13,24 @@ from minnet.lab.markdown import markdown_table
 from minnet.lab.plots import styles
 
 Records = Sequence[Mapping[str, Any]]
-Found = Mapping[str, Records]
+Found = Mapping[str, Mapping[str, Any]]  # part -> machine, rounds, records
 ALONE = "minnet", "scikit-learn", "PyTorch eager", "JAX jit a step", "JAX jit an epoch", "products alone"
 TOGETHER = "minnet", "PyTorch vmap", "PyTorch batched", "JAX vmap + scan", "products alone"
 
 
-def blocks(found: Found, told: str) -> dict[str, str]:
-    """The tables by name; below each its command, and `told`: the machine, the versions, the number of rounds."""
+def blocks(found: Found) -> dict[str, str]:
+    """The tables by name; below each its command, and the machine it ran on."""
     makers = {
         "steps": _steps, "replicas": _replicas, "process": _whole, "comparison": _whole, "load": _load,
         "growth": _growth,
     }  # fmt: skip
-    tables = {part: makers[part](records) for part, records in found.items()}
-    full = {f"{part} in full": _in_full(found[part]) for part in ("steps", "replicas") if part in found}
-    return {
-        f"speed: {name}": f"{table}\n\n`python experiments/speed.py {name.split()[0]}`: {told}"
-        for name, table in (tables | full).items()
-    }
+    made = {}
+    for part, about in found.items():
+        told = f"`python experiments/speed.py {part} --rounds {about['rounds']}`: {about['machine']}."
+        made[f"speed: {part}"] = f"{makers[part](about['records'])}\n\n{told}"
+        if part in ("steps", "replicas"):
+            made[f"speed: {part} in full"] = f"{_in_full(about['records'])}\n\n{told}"
+    return made
 
 
 def _times(peer: float, ours: float) -> str:
@@ -97,7 +99,8 @@ def _in_full(records: Records) -> str:
         at_work = f"{row['processes']} processes" if row["processes"] > 1 else str(row["threads"])
         times = (_short(row[name]) for name in ("microseconds", "fastest", "slowest"))
         lines.append((f"{row['work']}{k}", row["peer"], at_work, *times, f"{row['first']:.2f}", f"{row['peak']:.0f}"))
-    headings = "", "", "threads", "µs", "fastest", "slowest", "start to first epoch, s", "peak memory, MB"
+    headings = ("", "", "threads", "µs a step, per network", "fastest", "slowest", "start to first epoch, once, s",
+                "peak memory, MB")  # fmt: skip
     return markdown_table(headings, lines)
 
 
@@ -107,21 +110,22 @@ def figure(found: Found) -> Figure:
                     "PyTorch batched"])  # fmt: skip
     looks |= {"JAX jit a step": looks["JAX"], "JAX vmap + scan": looks["JAX"]}
     looks["JAX jit an epoch"] = looks["JAX"] | {"marker": "x", "linestyle": "--"}
-    drawn = Figure(figsize=(9, 4.6), layout="constrained")
+    steps, replicas = found["steps"]["records"], found["replicas"]["records"]
+    drawn = Figure(figsize=(9, 4.8), layout="constrained")
     left, right = drawn.subplots(1, 2)
-    works = [row["work"] for row in found["steps"] if row["peer"] == "minnet"]
-    works = [work for i, work in enumerate(works) if work.split(",")[0] not in [w.split(",")[0] for w in works[:i]]]
-    ours = {row["work"]: row["microseconds"] for row in found["steps"] if row["peer"] == "minnet"}
-    for peer in ALONE:
-        mine = [row for row in found["steps"] if row["peer"] == peer and row["work"] in works]
-        ratios = [row["microseconds"] / ours[row["work"]] for row in mine]
-        left.plot([works.index(row["work"]) for row in mine], ratios, label=peer, **looks[peer])
-    left.set(yscale="log", title="One network: time of a step, minnet = 1", xlim=(-0.3, len(works) - 0.7))
-    left.set_xticks(range(len(works)), [_two_lines(work) for work in works], fontsize=7)
+    ours = {row["work"].split(",")[0]: row for row in reversed(steps) if row["peer"] == "minnet"}
+    works = [row["work"] for row in reversed(ours.values())]  # one of each size
+    for i, peer in enumerate(ALONE):
+        mine = [row for row in steps if row["peer"] == peer and row["work"] in works]
+        ratios = [row["microseconds"] / ours[row["work"].split(",")[0]]["microseconds"] for row in mine]
+        aside = (i - (len(ALONE) - 1) / 2) * 0.06  # or marks of the same height would hide each other
+        left.plot([works.index(row["work"]) + aside for row in mine], ratios, label=peer, markersize=5, **looks[peer])
+    left.set(yscale="log", title="One network: time of a step, minnet = 1", xlim=(-0.35, len(works) - 0.65))
+    left.set_xticks(range(len(works)), [_lines(row) for row in reversed(ours.values())], fontsize=7)
     ticks = [0.25, 0.5, 1, 2, 4, 8, 16]
     left.set_yticks(ticks, [f"{tick:g} ×" for tick in ticks])
-    first = found["replicas"][0]["work"]
-    rows = [row for row in found["replicas"] if row["work"] == first and row["processes"] == row["threads"] == 1]
+    first = replicas[0]["work"]
+    rows = [row for row in replicas if row["work"] == first and row["processes"] == row["threads"] == 1]
     for peer in TOGETHER:
         mine = [row for row in rows if row["peer"] == peer and row["replicas"]]
         right.plot([row["replicas"] for row in mine], [row["microseconds"] for row in mine], label=peer, **looks[peer])
@@ -140,10 +144,11 @@ def figure(found: Found) -> Figure:
         ax.minorticks_off()
         ax.grid(axis="y", color="0.9")
         ax.spines[["top", "right"]].set_visible(False)
-        ax.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=3)
+        ax.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2,
+                  handlelength=4)  # fmt: skip
     return drawn
 
 
-def _two_lines(work: str) -> str:
-    sizes, batch, _ = work.split(", ")
-    return f"{sizes}\n{batch}"
+def _lines(row: Mapping[str, Any]) -> str:
+    sizes, batch, activation = row["work"].split(", ")
+    return f"{sizes}\n{batch}, {activation}\n{row['threads']} thread{'s' * (row['threads'] > 1)}"

@@ -52,10 +52,9 @@ class Times:
 
 
 def environment(threads: int) -> dict[str, str]:
-    """Variables that hold BLAS, PyTorch and XLA to so many threads."""
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    flags = f"--xla_cpu_multi_thread_eigen={'true' if threads > 1 else 'false'} intra_op_parallelism_threads={threads}"
-    return dict.fromkeys(names, str(threads)) | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+    """Variables that hold BLAS, PyTorch and XLA (it reads NPROC) to so many threads."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC")
+    return dict.fromkeys(names, str(threads)) | {"JAX_PLATFORMS": "cpu"}
 
 
 def take_turns(jobs: Sequence[Job], *, rounds: int, seconds: float = 0.5) -> dict[Job, Times]:
@@ -74,8 +73,10 @@ def take_turns(jobs: Sequence[Job], *, rounds: int, seconds: float = 0.5) -> dic
             running[job] = [stack.enter_context(_process(job)) for _ in range(job.processes)]
             _train(running[job], 1)
             first[job] = time.perf_counter() - start
-            _train(running[job], 2)
-            more[job] = max(10, round(2 * seconds / (time.perf_counter() - start - first[job])))
+            _train(running[job], 11)  # JAX compiles for each number of epochs
+            start = time.perf_counter()
+            _train(running[job], 11)
+            more[job] = max(10, round(11 * seconds / (time.perf_counter() - start)))
         for _ in range(rounds + 1):
             for job, workers in running.items():
                 _train(workers, 1)
