@@ -132,8 +132,8 @@ def figure(found: Found) -> Figure:
     for row in rows:
         if row["replicas"] is None:
             right.axhline(row["microseconds"], **{**looks[row["peer"]], "marker": ""}, linewidth=1)
-            right.annotate(f"{row['peer']}, one network", (8, row["microseconds"]), xytext=(0, 3),
-                           textcoords="offset points", fontsize=8)  # fmt: skip
+            right.annotate(f"{row['peer']}, one network", (128, row["microseconds"]), xytext=(0, 3),
+                           textcoords="offset points", fontsize=8, ha="right")  # fmt: skip
     right.set(xscale="log", yscale="log", xlabel="replicas K",
               title=f"K networks {first.split(',')[0]}: µs a step, per network")  # fmt: skip
     right.set_xticks(sorted({row["replicas"] for row in rows if row["replicas"]}))
