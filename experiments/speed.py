@@ -228,10 +228,10 @@ def growth(rounds: int) -> list[dict[str, Any]]:
 def comparison(rounds: int) -> list[dict[str, Any]]:
     """The whole comparison of four activations on moons, beside what its runs would take by scikit-learn and by JAX.
 
-    compare() runs as it is, on all cores, after once untimed. Of scikit-learn one fit of each activation is timed on
-    one core after every comparison; their mean times the number of runs, shared out over the cores without loss, is
-    what the same protocol would take. JAX trains what was tuned and tested, on all cores, and is spared the choosing
-    and the scoring; the first time it compiles.
+    compare() runs as it is, on all cores; the first time its workers start. Of scikit-learn one fit of each activation
+    is timed on one core after every comparison; their mean times the number of runs, shared out over the cores without
+    loss, is what the same protocol would take. JAX trains what was tuned and tested, all rates and seeds of a phase at
+    once, on all cores, and is spared the choosing and the scoring; the first time it compiles.
     """
     from joblib import cpu_count
     from sklearn.neural_network import MLPClassifier
@@ -242,13 +242,6 @@ def comparison(rounds: int) -> list[dict[str, Any]]:
     warnings.filterwarnings("ignore", module="sklearn")
     data, split, cores = dataset("moons"), dataset("moons").split(0), cpu_count()
     whole_comparison = partial(compare, ("identity", "sigmoid", "tanh", "relu"), data, initialisers=["recommended"])
-    runs = whole_comparison().runs
-    jax: list[Callable[[int], Any]] = []
-    if Job("JAX", MOONS).installed:
-        for (activation, _), rows in runs.groupby(["activation", "phase"]):
-            x, y = data.splits(rows["seed"])[:2]
-            jax.append(jax_replicas(x.astype(np.float32), y, rows["rate"].to_numpy(np.float32), sizes=MOONS.sizes,
-                                    activation=activation, batch=MOONS.batch))  # fmt: skip
     times: dict[str, list[float]] = {}
 
     def timed(name: str, job: Callable[[], Any]) -> Any:
@@ -256,6 +249,14 @@ def comparison(rounds: int) -> list[dict[str, Any]]:
         result = job()
         times.setdefault(name, []).append(time.perf_counter() - start)
         return result
+
+    runs = timed("minnet, first run", whole_comparison).runs
+    jax: list[Callable[[int], Any]] = []
+    if Job("JAX", MOONS).installed:
+        for (activation, _), rows in runs.groupby(["activation", "phase"]):
+            x, y = data.splits(rows["seed"])[:2]
+            jax.append(jax_replicas(x.astype(np.float32), y, rows["rate"].to_numpy(np.float32), sizes=MOONS.sizes,
+                                    activation=activation, batch=MOONS.batch))  # fmt: skip
 
     def train_by_jax() -> None:
         with ThreadPoolExecutor(cores) as pool:
@@ -270,12 +271,12 @@ def comparison(rounds: int) -> list[dict[str, Any]]:
             )  # fmt: skip
             timed("scikit-learn", partial(model.fit, split.x, split.y))
         if jax:
-            timed("JAX" if turn else "JAX, compiling", train_by_jax)
+            timed("JAX" if turn else "JAX, first run", train_by_jax)
     whole = {name: statistics.median(values) for name, values in times.items() if name != "scikit-learn"}
     whole["scikit-learn"] = statistics.mean(times["scikit-learn"]) * len(runs) / cores
     print(f"The comparison of 4 activations on moons, {len(runs)} runs of 200 epochs, {cores} cores:")
     for name, seconds in whole.items():
-        print(f"  {name:16}{seconds:7.1f} s   {seconds / whole['minnet']:#.3g} × minnet's")
+        print(f"  {name:18}{seconds:7.1f} s   {seconds / whole['minnet']:#.3g} × minnet's")
     print()
     return [{"peer": name, "seconds": seconds} for name, seconds in whole.items()]
 
@@ -314,7 +315,7 @@ def main(
     print(f"Left out, not installed: {', '.join(missing)}.\n" if missing else "", end="")
     file, found = out / "speed.json", {}
     with suppress(OSError, ValueError):  # not there, or no JSON
-        found = json.loads(file.read_text("utf-8"))
+        found = {part: about for part, about in json.loads(file.read_text("utf-8")).items() if "records" in about}
     for part in chosen:
         found[str(part)] = {"machine": machine(), "rounds": rounds, "records": SECTIONS[part](rounds)}
         write_files({file: json.dumps(found, indent=1).encode()})

@@ -73,7 +73,7 @@ def take_turns(jobs: Sequence[Job], *, rounds: int, seconds: float = 0.5) -> dic
             running[job] = [stack.enter_context(_process(job)) for _ in range(job.processes)]
             _train(running[job], 1)
             first[job] = time.perf_counter() - start
-            _train(running[job], 11)  # JAX compiles for each number of epochs
+            _train(running[job], 11)  # once untimed: what a second training still compiles or allocates
             start = time.perf_counter()
             _train(running[job], 11)
             more[job] = max(10, round(11 * seconds / (time.perf_counter() - start)))
