@@ -21,26 +21,18 @@ os.environ["JAX_PLATFORMS"] = "cpu"
 
 import json
 import multiprocessing
-import platform
-import re
 import statistics
-import subprocess
 import sys
-import tempfile
-import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from enum import StrEnum
-from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
+from joblib import cpu_count
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -49,12 +41,11 @@ from minnet.lab.claims import Out
 from minnet.lab.drawing import saved, write_files
 from minnet.lab.markdown import filled
 from minnet.lab.peers import Work
-from minnet.lab.programs import PROGRAMS
-from minnet.lab.replica_peers import jax_replicas
 from minnet.lab.speed_tables import ALONE, TOGETHER, blocks, figure
-from minnet.lab.stopwatch import Job, Times, environment, take_turns
+from minnet.lab.stopwatch import Job, Times, machine, take_turns
+from minnet.lab.whole_times import MOONS, comparison_times, program_times
 
-MOONS, SMALL = Work((2, 16, 16, 2), 32), Work((64, 128, 64, 10), 64)
+SMALL = Work((64, 128, 64, 10), 64)
 LARGE, HUGE = Work((784, 512, 256, 10), 128, activation="relu"), Work((1024, 2048, 2048, 10), 512, activation="relu")
 # With two threads the products of small matrices are slower, not faster: BLAS wakes and joins them for each.
 THREADS = {LARGE: 2, HUGE: 2}
@@ -135,31 +126,26 @@ def replicas(rounds: int) -> list[dict[str, Any]]:
 
 def process(rounds: int) -> list[dict[str, Any]]:
     """From the start of Python to a trained and scored network: 2-16-16-2, 200 epochs of 1,024 points of moons."""
-    from minnet.lab.datasets import dataset
-
-    split = dataset("moons", n_train=1024).split(0)
-    found: dict[str, list[tuple[float, float]]] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder) / "moons.npz"
-        np.savez(data, x=split.x.astype("f4"), y=split.y, x_test=split.x_test.astype("f4"), y_test=split.y_test)
-        head = f"import numpy\nwith numpy.load({str(data)!r}) as data:\n"
-        head += "    x, y, x_test, y_test = (data[name] for name in ('x', 'y', 'x_test', 'y_test'))\n"
-        names = [job.peer for job in installed(Job(name, MOONS) for name in PROGRAMS)]
-        for _ in range(rounds):
-            for name in names:
-                words = [sys.executable, "-c", f"{head}{PROGRAMS[name]}\nprint(float(score))"]
-                start = time.perf_counter()
-                done = subprocess.run(
-                    words, env=os.environ | environment(1), capture_output=True, text=True, check=True
-                )
-                found.setdefault(name, []).append((time.perf_counter() - start, float(done.stdout)))
+    rows = program_times(rounds)
     print("From the start of Python to a trained and scored network, 200 epochs of 1,024 points of moons:")
-    medians = {name: statistics.median(seconds for seconds, _ in pairs) for name, pairs in found.items()}
-    for name, seconds in medians.items():
-        ratio, score = seconds / medians["minnet"], found[name][0][1]
-        print(f"  {name:16}{seconds:6.2f} s   {ratio:#.3g} × minnet's   test accuracy of one run {score:.1%}")
+    _print_whole(rows)
+    return rows
+
+
+def comparison(rounds: int) -> list[dict[str, Any]]:
+    """The comparison of four activations on moons as a whole: tuned and tested, on all cores."""
+    runs, rows = comparison_times(rounds)
+    print(f"The comparison of 4 activations on moons, {runs} runs of 200 epochs, {cpu_count()} cores:")
+    _print_whole(rows)
+    return rows
+
+
+def _print_whole(rows: list[dict[str, Any]]) -> None:
+    ours = next(row["seconds"] for row in rows if row["peer"] == "minnet")
+    for row in rows:
+        score = f"   test accuracy of one run {row['score']:.1%}" if "score" in row else ""
+        print(f"  {row['peer']:18}{row['seconds']:7.2f} s   {row['seconds'] / ours:#.3g} × minnet's{score}")
     print()
-    return [{"peer": name, "seconds": s, "score": found[name][0][1]} for name, s in medians.items()]
 
 
 def _spin() -> None:
@@ -223,73 +209,6 @@ def growth(rounds: int) -> list[dict[str, Any]]:
             rows.append({"grid": grid, "value": value, "microseconds": micro, "peak": found.peak})
             print(f"  {value:6}{micro:12.1f} µs, peak {found.peak:.0f} MB")
     return rows
-
-
-def comparison(rounds: int) -> list[dict[str, Any]]:
-    """The whole comparison of four activations on moons, beside what its runs would take by scikit-learn and by JAX.
-
-    compare() runs as it is, on all cores; the first time its workers start. Of scikit-learn one fit of each activation
-    is timed on one core after every comparison; their mean times the number of runs, shared out over the cores without
-    loss, is what the same protocol would take. JAX trains what was tuned and tested, all rates and seeds of a phase at
-    once, on all cores, and is spared the choosing and the scoring; the first time it compiles.
-    """
-    from joblib import cpu_count
-    from sklearn.neural_network import MLPClassifier
-
-    from minnet.lab.compare import compare
-    from minnet.lab.datasets import dataset
-
-    warnings.filterwarnings("ignore", module="sklearn")
-    data, split, cores = dataset("moons"), dataset("moons").split(0), cpu_count()
-    whole_comparison = partial(compare, ("identity", "sigmoid", "tanh", "relu"), data, initialisers=["recommended"])
-    times: dict[str, list[float]] = {}
-
-    def timed(name: str, job: Callable[[], Any]) -> Any:
-        start = time.perf_counter()
-        result = job()
-        times.setdefault(name, []).append(time.perf_counter() - start)
-        return result
-
-    runs = timed("minnet, first run", whole_comparison).runs
-    jax: list[Callable[[int], Any]] = []
-    if Job("JAX", MOONS).installed:
-        for (activation, _), rows in runs.groupby(["activation", "phase"]):
-            x, y = data.splits(rows["seed"])[:2]
-            jax.append(jax_replicas(x.astype(np.float32), y, rows["rate"].to_numpy(np.float32), sizes=MOONS.sizes,
-                                    activation=activation, batch=MOONS.batch))  # fmt: skip
-
-    def train_by_jax() -> None:
-        with ThreadPoolExecutor(cores) as pool:
-            list(pool.map(lambda fit: fit(200), jax))
-
-    for turn in range(rounds):
-        timed("minnet", whole_comparison)
-        for activation in ("identity", "logistic", "tanh", "relu"):
-            model = MLPClassifier(
-                (16, 16), activation=activation, solver="sgd", learning_rate_init=0.1, momentum=0.0, alpha=0.0,
-                batch_size=32, max_iter=200, tol=0.0, n_iter_no_change=10**6,
-            )  # fmt: skip
-            timed("scikit-learn", partial(model.fit, split.x, split.y))
-        if jax:
-            timed("JAX" if turn else "JAX, first run", train_by_jax)
-    whole = {name: statistics.median(values) for name, values in times.items() if name != "scikit-learn"}
-    whole["scikit-learn"] = statistics.mean(times["scikit-learn"]) * len(runs) / cores
-    print(f"The comparison of 4 activations on moons, {len(runs)} runs of 200 epochs, {cores} cores:")
-    for name, seconds in whole.items():
-        print(f"  {name:18}{seconds:7.1f} s   {seconds / whole['minnet']:#.3g} × minnet's")
-    print()
-    return [{"peer": name, "seconds": seconds} for name, seconds in whole.items()]
-
-
-def machine() -> str:
-    """What the times were measured on."""
-    about = Path("/proc/cpuinfo")
-    models = re.findall(r"model name\s*: (.*)", about.read_text("utf-8")) if about.exists() else []
-    parts = [*models[:1], platform.machine(), f"{os.cpu_count()} cores", f"Python {platform.python_version()}"]
-    for package in ("numpy", "scikit-learn", "torch", "jax"):
-        with suppress(PackageNotFoundError):
-            parts.append(f"{package} {version(package)}")
-    return ", ".join(parts)
 
 
 SECTIONS: dict[Section, Callable[[int], list[dict[str, Any]]]] = {

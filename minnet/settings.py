@@ -14,7 +14,7 @@ class Settings:
 
     def __repr__(self) -> str:
         shown = []
-        for field in fields(self):  # type: ignore[arg-type]
+        for field in fields(self):  # type: ignore[arg-type]  # its subclasses are dataclasses
             value = getattr(self, field.name)
             if field.default is MISSING and not field.kw_only:
                 shown.append(repr(value))

@@ -115,6 +115,7 @@ FLOORS = {
     "lab.markdown": 4,
     "lab.speed_tables": 10,
     "lab.stopwatch": 9,
+    "lab.whole_times": 10,
     "lab.heads": 9,
     "lab.expressions": 4,
     "lab.approximation": 7,

@@ -113,15 +113,18 @@ def figure(found: Found) -> Figure:
     steps, replicas = found["steps"]["records"], found["replicas"]["records"]
     drawn = Figure(figsize=(9, 4.8), layout="constrained")
     left, right = drawn.subplots(1, 2)
-    ours = {row["work"].split(",")[0]: row for row in reversed(steps) if row["peer"] == "minnet"}
-    works = [row["work"] for row in reversed(ours.values())]  # one of each size
+    ours: dict[str, Mapping[str, Any]] = {}  # one work of each size
+    for row in steps:
+        if row["peer"] == "minnet":
+            ours.setdefault(row["work"].split(",")[0], row)
+    works = [row["work"] for row in ours.values()]
     for i, peer in enumerate(ALONE):
         mine = [row for row in steps if row["peer"] == peer and row["work"] in works]
         ratios = [row["microseconds"] / ours[row["work"].split(",")[0]]["microseconds"] for row in mine]
         aside = (i - (len(ALONE) - 1) / 2) * 0.06  # or marks of the same height would hide each other
         left.plot([works.index(row["work"]) + aside for row in mine], ratios, label=peer, markersize=5, **looks[peer])
     left.set(yscale="log", title="One network: time of a step, minnet = 1", xlim=(-0.35, len(works) - 0.65))
-    left.set_xticks(range(len(works)), [_lines(row) for row in reversed(ours.values())], fontsize=7)
+    left.set_xticks(range(len(works)), [_lines(row) for row in ours.values()], fontsize=7)
     ticks = [0.25, 0.5, 1, 2, 4, 8, 16]
     left.set_yticks(ticks, [f"{tick:g} ×" for tick in ticks])
     first = replicas[0]["work"]

@@ -5,14 +5,16 @@ The processes are this module, run as a program: it prepares one peer's work, an
 
 import json
 import os
+import platform
 import re
 import resource
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
@@ -87,6 +89,17 @@ def take_turns(jobs: Sequence[Job], *, rounds: int, seconds: float = 0.5) -> dic
                 difference = (time.perf_counter() - between) - (between - start)
                 found[job].append(difference / more[job] / job.work.steps)
     return {job: Times(tuple(found[job][1:]), first[job], peak[job]) for job in jobs}
+
+
+def machine() -> str:
+    """What the times were measured on."""
+    about = Path("/proc/cpuinfo")
+    models = re.findall(r"model name\s*: (.*)", about.read_text("utf-8")) if about.exists() else []
+    parts = [*models[:1], platform.machine(), f"{os.cpu_count()} cores", f"Python {platform.python_version()}"]
+    for package in ("numpy", "scikit-learn", "torch", "jax"):
+        with suppress(PackageNotFoundError):
+            parts.append(f"{package} {version(package)}")
+    return ", ".join(parts)
 
 
 @contextmanager
