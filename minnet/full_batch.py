@@ -36,7 +36,7 @@ def lbfgs(
     The arguments are those of `train`. A replica ends when its largest partial derivative is below `tolerance`
     ("converged"), after `iterations` or `evaluations` of the loss, by default 20 an iteration ("finished"), or when no
     step improves it by a share of more than `flat` any more ("no further descent"). The history holds "loss" after each
-    iteration. The network runs in inference mode: dropout is off, statistics stay.
+    iteration, or at the start if there is none. The network runs in inference mode: dropout is off, statistics stay.
 
     >>> from minnet import Dense, mse
     >>> x = np.linspace(-1, 1, 9)[:, None]
@@ -96,4 +96,5 @@ def _minimised(
         reason = "converged"
     else:
         reason = "finished" if found.status == 1 else "no further descent"
-    return found.x.astype(theta.dtype), Stop(reason, found.nit, f"{reason} after {found.nit} iterations"), curve
+    stop = Stop(reason, found.nit, f"{reason} after {found.nit} iterations")
+    return found.x.astype(theta.dtype), stop, curve or [float(found.fun)]
