@@ -111,7 +111,7 @@ def test_stopping_on_loss_gives_back_the_weights_of_the_lowest_validation_loss()
     rows = held_out_rows(settings)[1]
     assert log_loss(Y[rows], model.predict_proba(X[rows])) == pytest.approx(min(model.validation_loss_curve_))
     assert model.n_iter_ < 400
-    with pytest.raises(ValueError, match=r"early_stopping_on must be 'score' or 'loss'. Got 'f1'"):
+    with pytest.raises(ValueError, match=r"'early_stopping_on' parameter .* must be a str among .* Got 'f1' instead"):
         MLPClassifier(early_stopping_on="f1").fit(X, Y)
 
 
@@ -199,7 +199,7 @@ def test_class_weights_are_sample_weights():
 def test_divergence_blames_the_rate(count):
     model = MLPRegressor(**SHORT | {"learning_rate_init": 1e6, "solver": "sgd"}, n_replicas=count)
     with pytest.raises(
-        ValueError, match=r"diverged in epoch \d+ at learning rate 1e\+06.*data are finite: lower"
+        ValueError, match=r"learning_rate_init \(1000000.0\) may be too high: training diverged in epoch \d+ at "
     ) as caught:
         model.fit(X, Y)
     assert isinstance(caught.value, DivergedError)
@@ -246,10 +246,12 @@ def test_ctrl_c_keeps_what_is_done():
 
 
 def test_what_does_not_fit_is_refused():
-    with pytest.raises(ValueError, match=r"n_replicas must be >= 1, got 0"):
+    with pytest.raises(
+        ValueError, match=r"'n_replicas' parameter .* must be an int in the range \[1, inf\). Got 0 instead"
+    ):
         MLPRegressor(n_replicas=0).fit(X, Y)
     model = MLPRegressor(**SHORT | {"warm_start": True}).fit(X, Y)
-    with pytest.raises(ValueError, match=r"the layers have to be those of the first fit, got \[9\]"):
+    with pytest.raises(ValueError, match=r"hidden_layer_sizes has to be that of the first fit, \[8\], got \[9\]"):
         model.set_params(hidden_layer_sizes=9).fit(X, Y)
     with pytest.raises(ValueError, match=r"dropout expects one entry a hidden layer \(1\), got 2"):
         MLPRegressor(**SHORT, dropout=[0.1, 0.2]).fit(X, Y)

@@ -1,7 +1,8 @@
 """What classifier and regressor share: scikit-learn's parameters, and the way from data through training to coefs_."""
 
 from abc import abstractmethod
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, fields
+from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -9,6 +10,7 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.neural_network import MLPRegressor as Theirs
 from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from minnet.activations import Sigmoid
@@ -23,7 +25,10 @@ from minnet.special import softmax
 
 HEADS: dict[str, Any] = {"identity": np.asarray, "logistic": Sigmoid(), "softmax": softmax, "exp": np.exp}
 # Which values are allowed, and the words for those that are not; the activation has a look-up and words of its own.
-CONSTRAINTS = {name: kinds for name, kinds in Theirs._parameter_constraints.items() if name != "activation"}
+CONSTRAINTS = {name: kinds for name, kinds in Theirs._parameter_constraints.items() if name != "activation"} | {
+    "early_stopping_on": [StrOptions({"score", "loss"})],
+    "n_replicas": [Interval(Integral, 1, None, closed="left")],
+}
 
 
 @dataclass(eq=False, repr=False)
@@ -77,16 +82,13 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         return self._fit(X, y, sample_weight, incremental=False)
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, incremental: bool) -> Self:
-        if not (incremental and hasattr(self, "coefs_")):  # takes long beside one epoch, so once is enough
-            self._validate_params()
-        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=int)).tolist()
-        require(all(size > 0 for size in sizes), f"hidden_layer_sizes must be > 0, got {sizes}.")
+        self._check_parameters(incremental)
+        sizes = self._sizes()
         require(not (incremental and self.early_stopping), "partial_fit does not support early_stopping=True")
-        watched = self.early_stopping_on
-        require(watched in ("score", "loss"), f"early_stopping_on must be 'score' or 'loss'. Got {watched!r} instead.")
-        require(self.n_replicas >= 1, f"n_replicas must be >= 1, got {self.n_replicas}.")
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         X, target, weight = self._checked(X, y, sample_weight, first, incremental)
+        if not first:
+            self._check_same(sizes, target.shape[1])
         network = build([X.shape[1], *sizes, target.shape[1]], self.activation, self.dropout)
         if first or not incremental:
             self._random_state, self._memory = check_random_state(self.random_state), Memory()
@@ -94,12 +96,11 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         self.intercepts_: list[Array]
         if first:
             theta = network.init_theta(self._seeds(() if self.n_replicas == 1 else (self.n_replicas,)), X.dtype)
-            self._progress, self.t_ = Progress.none("", theta.shape[:-1]), 0
+            self._progress, self.t_, self._first_replicas = Progress.none("", theta.shape[:-1]), 0, self.n_replicas
             self.loss_curve_: list[Any] = []
             self.validation_scores_ = self.validation_loss_curve_ = None
         else:
             theta = packed(self.coefs_, self.intercepts_)
-            require(theta.shape[-1] == network.size, f"the layers have to be those of the first fit, got {sizes}")
         self.n_layers_, self.n_outputs_, self.out_activation_ = (
             len(sizes) + 2,
             target.shape[1],
@@ -109,6 +110,33 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         theta = fit(self, network, theta, X, target, weight, incremental)
         self.coefs_, self.intercepts_ = unpacked(network, theta)
         return self
+
+    def _check_parameters(self, incremental: bool) -> None:
+        """Validate the parameters; in partial_fit only if one was set since: it takes long beside one epoch."""
+        values = [getattr(self, field.name) for field in fields(self)]
+        valid = getattr(self, "_valid", [])
+        if not incremental or list(map(id, valid)) != list(map(id, values)):
+            self._validate_params()
+            self._valid = values
+
+    def _sizes(self) -> list[int]:
+        """The numbers of hidden units."""
+        given = self.hidden_layer_sizes
+        sizes = list(given) if hasattr(given, "__getitem__") and np.iterable(given) else [given]
+        whole = all(isinstance(size, Integral) and not isinstance(size, bool) for size in sizes)
+        require(whole, f"hidden_layer_sizes expects integers >= 1, got {given!r}")
+        require(all(size > 0 for size in sizes), f"hidden_layer_sizes must be > 0, got {[int(s) for s in sizes]}.")
+        return [int(size) for size in sizes]
+
+    def _check_same(self, sizes: list[int], n_outputs: int) -> None:
+        """Raise ValueError unless training can go on with the weights of the first fit."""
+        *hidden, outputs = (b.shape[-1] for b in self.intercepts_)
+        for name, was, now in (
+            ("hidden_layer_sizes", hidden, sizes),
+            ("the number of outputs in y", outputs, n_outputs),
+            ("n_replicas", self._first_replicas, self.n_replicas),
+        ):
+            require(was == now, f"{name} has to be that of the first fit, {was}, got {now}")
 
     def _seeds(self, replicas: tuple[int, ...]) -> Any:
         """An int for a single network, (), or one a replica, (K,)."""
@@ -152,6 +180,7 @@ def checked_weight(sample_weight: Any, X: Any) -> Array | None:
     if sample_weight is None:
         return None
     weight = _check_sample_weight(sample_weight, X, dtype=X.dtype)
+    require(bool((weight >= 0).all()), f"sample_weight has to be >= 0, got {weight.min()}")
     require(bool(weight.any()), "Sample weights must contain at least one non-zero number.")
     return weight
 

@@ -7,12 +7,13 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
 from sklearn.utils.validation import validate_data
 
-from minnet.estimators.base import BaseMLP, checked_weight, is_stochastic
+from minnet.estimators.base import CONSTRAINTS, BaseMLP, checked_weight, is_stochastic
 from minnet.estimators.losses import SummedBinaryCrossEntropy, accuracy
 from minnet.losses import Loss, softmax_cross_entropy
 from minnet.settings import Array, require
@@ -37,21 +38,27 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
     class_weight: Any = None
     loss: ClassVar[str] = "log_loss"
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS | {
+        "class_weight": [StrOptions({"balanced"}), dict, list, None]
+    }
+
     def _checked(self, X: Any, y: Any, sample_weight: Any, first: bool, incremental: bool) -> tuple[Any, Array, Any]:
         X, y = validate_data(
             self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=(np.float64, np.float32), reset=first
         )
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        if not hasattr(self, "classes_") or not (self.warm_start or incremental):
+        if (first and not incremental) or not hasattr(self, "classes_"):
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
         else:
             self._check_classes(unique_labels(y), incremental)
         weight = checked_weight(sample_weight, X)
         if self.class_weight is not None:
-            by_class = compute_sample_weight(self.class_weight, y).astype(X.dtype)
-            weight = by_class if weight is None else weight * by_class
+            by_class = compute_sample_weight(self.class_weight, y)
+            fits = bool(((by_class >= 0) & np.isfinite(by_class)).all())
+            require(fits, f"class_weight has to be finite and >= 0, got {self.class_weight}")
+            weight = checked_weight(by_class if weight is None else by_class * weight, X)
         return X, self._label_binarizer.transform(y).astype(X.dtype), weight
 
     def _check_classes(self, classes: Array, incremental: bool) -> None:

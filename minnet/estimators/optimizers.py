@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -78,6 +79,7 @@ class Memory:
 
     state: State = field(default_factory=dict)
     live: State = field(default_factory=dict)
+    rate: Any = None  # of the last optimizer
 
     def gather(self) -> None:
         """Bring the state of the replicas that are still in training home."""
@@ -106,6 +108,9 @@ class Remembering(Optimizer):
         fresh = self.optimizer.init(theta, parameters)
         if self.memory.state.keys() != fresh.keys():  # none yet, or that of another optimizer
             self.memory.state = fresh
+        elif self.memory.rate != self.rate:
+            self.memory.state["rate"] *= self.rate / self.memory.rate
+        self.memory.rate = self.rate
         rows = np.arange(theta.size // theta.shape[-1]).reshape(*theta.shape[:-1], 1)
         self.memory.live = {**self.memory.state, "row": rows}
         return self.memory.live

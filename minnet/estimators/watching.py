@@ -50,11 +50,11 @@ class Watch:
     loss: Loss
     held_out: HeldOut | None
     theta: Array  # the best one, with held-out data
+    state: dict[str, Array]  # the optimizer's at that time
     samples: int  # in an epoch
     losses: list[Array] = field(default_factory=list)
     scores: list[Array] = field(default_factory=list)
     validation_losses: list[Array] = field(default_factory=list)
-    state: dict[str, Array] = field(default_factory=dict)
 
     def __call__(self, run: Run) -> Array:
         """Which replicas are to stop."""
@@ -76,6 +76,9 @@ class Watch:
         """Give the estimator its fitted attributes."""
         model, best = self.model, self.model._progress.best
         model._memory.gather()
+        if any(stop.reason == "diverged" and stop.epoch == len(self.losses) for stop in run.stops):
+            for curve in (self.losses, self.scores, self.validation_losses):  # the epoch that nobody came through
+                curve.append(np.full(best.shape, np.nan)[()])
         model.n_iter_ = len(self.losses)
         model.t_ += self.samples * len(self.losses)
         model.loss_curve_ = model.loss_curve_ + self.losses
@@ -85,7 +88,7 @@ class Watch:
                 model.loss_ = np.where(np.isnan(model.loss_), loss, model.loss_)[()]
         model.best_loss_, model.best_validation_score_ = (None, None) if self.held_out else (best, None)
         if self.held_out:
-            model._memory.state = self.state or model._memory.state
+            model._memory.state = self.state
             model.validation_scores_ = (model.validation_scores_ or []) + self.scores
             model.validation_loss_curve_ = (model.validation_loss_curve_ or []) + self.validation_losses
             model.best_validation_score_ = np.fmax.reduce(model.validation_scores_, initial=-np.inf)
@@ -104,7 +107,6 @@ class Watch:
     def _remember(self, run: Run, better: Array) -> None:
         """Keep theta and the optimizer's state of the replicas that were never better."""
         state = self.model._memory.state
-        self.state = self.state or {name: array.copy() for name, array in state.items()}
         for kept, now in ((self.theta, run.theta), *((self.state[name], state[name]) for name in state)):
             np.copyto(kept, now, where=better[..., None])
 
