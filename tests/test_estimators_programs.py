@@ -92,6 +92,17 @@ def test_tables_keep_their_names_and_labels_may_be_words(package):
 
 
 @both
+def test_tables_may_have_numbers_for_names(package):
+    model = package.MLPClassifier(**SHORT).fit(pd.DataFrame(X), pd.Series(Y, name=4))
+    assert not hasattr(model, "feature_names_in_")
+    np.testing.assert_array_equal(model.predict(pd.DataFrame(X)), model.predict(X))
+    several = package.MLPRegressor(**SHORT).fit(pd.DataFrame(X), pd.DataFrame(X[:, :2], columns=[4, 5]))
+    assert several.predict(pd.DataFrame(X)).shape == (150, 2)
+    with pytest.raises(TypeError, match="Feature names are only supported if all input features have string names"):
+        model.fit(pd.DataFrame(X, columns=["a", 1, 2, 3]), Y)
+
+
+@both
 def test_copies_and_pickles_predict_the_same(package):
     model = package.MLPClassifier(**SHORT).fit(X, Y)
     stream = io.BytesIO()

@@ -276,6 +276,29 @@ def test_the_frame_is_left_alone():
     pd.testing.assert_frame_equal(frame, before)
 
 
+@pytest.mark.parametrize(
+    "names", [range(4), np.arange(4) / 2, [("a", i) for i in range(4)], [0, "1", 2.5, None]], ids=str
+)
+def test_names_of_columns_may_be_of_any_kind(names):
+    frame = mixed()
+    as_text = frame.set_axis([str(name) for name in names], axis=1)
+    as_given = frame.set_axis(pd.MultiIndex.from_tuples(names) if isinstance(names[0], tuple) else list(names), axis=1)
+    expected = read_table(as_text, str(names[3]))
+    for target in (names[3], str(names[3])):
+        data = read_table(as_given, target)
+        assert (data.digest, data.target) == (expected.digest, str(names[3]))
+        np.testing.assert_array_equal(data.split(0).x, expected.split(0).x)
+        assert data.preprocessing(0) == expected.preprocessing(0)
+    for missing in (4, np.int64(7), b"0", ("a",), 1.25):
+        with pytest.raises(ValueError, match=re.escape(f"has no column {str(missing)!r}; ")):
+            read_table(as_given, missing)
+
+
+def test_names_that_are_one_as_text_are_refused():
+    with pytest.raises(ValueError, match="columns 1 and 3 are both called '1': rename or delete one"):
+        read_table(mixed().set_axis([1, 2, "1", 3], axis=1), 3)
+
+
 def test_no_object_is_held():
     data = read_table(mixed(1000), "species")
     assert set(map(str, data._x.dtypes)) == {"float32", "int32"}
