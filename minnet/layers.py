@@ -108,15 +108,17 @@ class Dense(Layer):
             y = matmul(x, W)
         except ValueError:
             raise ValueError(f"{self} expects {self.n_in} input features, got x of shape {x.shape}") from None
-        if y.dtype != W.dtype:
+        if y.dtype is not W.dtype and y.dtype != W.dtype:
             raise ValueError(f"{self} has parameters in {W.dtype}, got x in {x.dtype}: x.astype({W.dtype.str!r}) fits")
         y += b.repeat(y.shape[-2], axis=-2)  # as y += b, which is slower on short rows
 
         def backward(dy: Array, grads: Params, need_dx: bool = True) -> Array | None:
             dW, db = grads
-            if dy.dtype != W.dtype:
-                raise ValueError(f"{self} has parameters in {W.dtype}, got dy in {dy.dtype}")
-            matmul(x.mT, dy, out=dW)
+            try:
+                matmul(x.mT, dy, out=dW)
+            except ValueError:
+                shape = (*x.shape[:-1], self.n_out)
+                raise ValueError(f"{self} expects dy of {W.dtype} {shape}, got {dy.dtype} {dy.shape}") from None
             matmul(ones(1, dy.shape[-2], dy.dtype), dy, out=db)
             return times_transposed(dy, W) if need_dx else None
 

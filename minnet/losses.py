@@ -45,7 +45,8 @@ class Loss(Settings, ABC):
 
         Class weights are sample weights too: scikit-learn's `compute_sample_weight` makes them from labels.
         """
-        loss, dy = self.each(y, self.encoded(y, target))
+        t = np.asarray(target)
+        loss, dy = self.each(y, t if t.shape == y.shape and t.dtype is y.dtype else self.encoded(y, t))
         if weight is None:
             share = 1 / y.shape[-2]
             dy *= share
@@ -147,7 +148,7 @@ class SoftmaxCrossEntropy(Loss):
         e /= total
         e -= target
         z *= target
-        np.fmin(z, 0, out=z)  # 0 · -∞, of a class that is neither likely nor the label, is 0; NaN shows in total
+        np.fmin(z, target, z)  # z <= 0 <= t, and 0 · -∞, of a class that is neither likely nor the label, becomes t = 0
         return np.log(total[..., 0]) - row_sums(z)[..., 0], e
 
 
