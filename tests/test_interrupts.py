@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from killed import KINDS, kill_trainings
 
 import minnet
 from minnet import SGD, BatchNorm, Dense, EarlyStopping, Network, Tanh, mse, train
@@ -172,3 +173,9 @@ def test_inside_another_it_leaves_ctrl_c_to_the_outer_one():
         assert (outer.pressed, inner.pressed) == (True, False)
         with pytest.raises(KeyboardInterrupt):
             outer.check()
+
+
+@pytest.mark.slow
+def test_what_was_killed_ends_in_the_same_bits():
+    """Kill -9, SIGTERM and Ctrl-C at random moments, once over each kind of training; `killed.py train 20` does more."""
+    assert kill_trainings(len(KINDS)) == []
