@@ -152,8 +152,11 @@ class Clipped(Optimizer):
         if self.value is not None:
             gradient = np.clip(gradient, -self.value, self.value)
         if self.norm is not None:
-            norm = np.sqrt(np.vecdot(gradient, gradient))[..., None]
-            gradient = gradient * np.minimum(self.norm / (norm + 1e-6), 1)
+            largest = np.abs(gradient).max(axis=-1, keepdims=True, initial=0)
+            scale = np.ldexp(np.ones_like(largest), np.maximum(np.frexp(largest)[1] - 1, 0))  # its square may be inf
+            scaled = gradient / scale  # by a power of 2: nothing is rounded
+            norm = np.sqrt(np.vecdot(scaled, scaled))[..., None]
+            gradient = scaled * np.minimum(self.norm / (norm + 1e-6 / scale), scale)
         self.optimizer.step(theta, gradient, state)
 
 

@@ -25,21 +25,26 @@ def checked_theta(network: Network, theta: npt.ArrayLike, seed: Seed) -> Array:
     """A copy of theta, or a ValueError if it is not of the network and the seeds."""
     theta = np.array(theta)
     expected = (*np.shape(seed), network.size)
-    fits = theta.shape == expected and theta.dtype.kind == "f"
-    require(
-        fits, f"theta has to be floats of shape {expected} for this network and seed, got {theta.dtype} {theta.shape}"
-    )
+    fits = theta.shape == expected and theta.dtype.type in (np.float32, np.float64)
+    require(fits, f"theta has to be float32 or float64 of shape {expected}, got {theta.dtype} {theta.shape}")
     require_finite(theta, "theta")
     return theta
 
 
 def checked_weight(weight: npt.ArrayLike, x: Array) -> Array:
-    """Sample weights as (..., N, 1), or a ValueError if there is not one >= 0 for each row of x (..., N, n_in)."""
+    """Sample weights as (..., N, 1), or a ValueError if there is not one >= 0 for each row of x (..., N, n_in).
+
+    Only their ratios count: a power of 2, which rounds nothing, brings the largest to between ½ and 1.
+    """
     weight = np.asarray(weight)
     require(weight.shape == x.shape[:-1], f"weight has to be of shape {x.shape[:-1]}, got {weight.shape}")
     require_finite(weight, "weight")
     require(bool((weight >= 0).all()), f"weight has to be >= 0, got {weight.min()}")
-    return weight.astype(x.dtype)[..., None]
+    scaled = np.ldexp(weight.astype(float), -np.frexp(weight.max(axis=-1, keepdims=True).astype(float))[1])
+    tiny, counts = np.finfo(x.dtype).tiny, weight > 0
+    fits = bool(((scaled >= tiny) == counts).all() and counts.any(axis=-1).all())
+    require(fits, f"weight has to be > 0 somewhere, else 0 or above {tiny:.1g} of the largest, got {weight.min()}")
+    return scaled.astype(x.dtype)[..., None]
 
 
 def checked_data(

@@ -9,6 +9,7 @@ from minnet.doors import check_parts, checked_data, checked_theta, checked_weigh
 from minnet.losses import Loss
 from minnet.network import Network
 from minnet.optimizers import weights_only
+from minnet.pairing import check_logits
 from minnet.penalties import Penalty
 from minnet.randomness import Seed
 from minnet.run import Run, Stop
@@ -46,6 +47,7 @@ def lbfgs(
     check_parts(network, loss, None, iterations=iterations)
     theta = checked_theta(network, network.init_theta(seed, dtype) if theta is None else theta, seed)
     data = checked_data(network, loss, theta, x, y)
+    check_logits(network, loss, data[1].shape[-1])
     if weight is not None:
         data.append(checked_weight(weight, data[0]))
     rows = theta.reshape(-1, network.size)

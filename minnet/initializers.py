@@ -33,7 +33,8 @@ class Constant(Settings):
 class VarianceScaling(Settings):
     """Zero mean and Var(W) = scale / fan, where fan is n_in, n_out or their average.
 
-    One standard draw a weight is scaled, so that two networks of one seed differ in nothing but the scale.
+    One standard draw a weight is scaled, so that two networks of one seed differ in nothing but the scale. `fans` is
+    (n_in, n_out) of the layer, where the shape does not tell them, as that of a bias.
 
     >>> W = VarianceScaling(2.0, "in", "normal")(np.random.default_rng(0), (100, 50))  # he_normal
     >>> round(float(W.var() * 100), 2)
@@ -52,8 +53,8 @@ class VarianceScaling(Settings):
             f"distribution has to be 'normal' or 'uniform', got {self.distribution!r}",
         )
 
-    def __call__(self, rng: "np.random.Generator", shape: tuple[int, ...]) -> Array:
-        n_in, n_out = shape[-2:]
+    def __call__(self, rng: "np.random.Generator", shape: tuple[int, ...], fans: tuple[int, ...] = ()) -> Array:
+        n_in, n_out = fans or shape[-2:]
         fan = {"in": n_in, "out": n_out, "average": (n_in + n_out) / 2}[self.fan]
         std = np.sqrt(self.scale / fan)
         if self.distribution == "normal":

@@ -9,11 +9,12 @@ from __future__ import annotations  # or each step would evaluate those of the c
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from minnet.initializers import Initializer, glorot_uniform, zeros
+from minnet.initializers import Initializer, VarianceScaling, glorot_uniform, zeros
 from minnet.products import matmul, ones, times_transposed
 from minnet.randomness import Streams
 from minnet.settings import Array, Settings, require
@@ -95,10 +96,10 @@ class Dense(Layer):
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        return (
-            Parameter("W", (self.n_in, self.n_out), self.weight_init),
-            Parameter("b", (1, self.n_out), self.bias_init, "bias"),
-        )
+        n_in, n_out, bias_init = self.n_in, self.n_out, self.bias_init
+        if isinstance(bias_init, VarianceScaling):
+            bias_init = partial(bias_init, fans=(n_in, n_out))  # those of the layer, not of b
+        return Parameter("W", (n_in, n_out), self.weight_init), Parameter("b", (1, n_out), bias_init, "bias")
 
     def forward(self, params: Params, x: Array, streams: Streams | None = None) -> tuple[Array, Backward]:
         """Return x W + b, and the way back: dW = xᵀ dy, db = Σ dy over the batch, dx = dy Wᵀ."""
@@ -107,11 +108,17 @@ class Dense(Layer):
             y = matmul(x, W)
         except ValueError:
             raise ValueError(f"{self} expects {self.n_in} input features, got x of shape {x.shape}") from None
+        if y.dtype is not W.dtype and y.dtype != W.dtype:
+            raise ValueError(f"{self} has parameters in {W.dtype}, got x in {x.dtype}: x.astype({W.dtype.str!r}) fits")
         y += b.repeat(y.shape[-2], axis=-2)  # as y += b, which is slower on short rows
 
         def backward(dy: Array, grads: Params, need_dx: bool = True) -> Array | None:
             dW, db = grads
-            matmul(x.mT, dy, out=dW)
+            try:
+                matmul(x.mT, dy, out=dW)
+            except ValueError:
+                shape = (*x.shape[:-1], self.n_out)
+                raise ValueError(f"{self} expects dy of {W.dtype} {shape}, got {dy.dtype} {dy.shape}") from None
             matmul(ones(1, dy.shape[-2], dy.dtype), dy, out=db)
             return times_transposed(dy, W) if need_dx else None
 

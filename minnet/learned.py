@@ -73,9 +73,9 @@ class LearnedSwish(Layer):
         s = sigmoid(beta * x)
 
         def backward(dy: Array, grads: Params, need_dx: bool = True) -> Array | None:
-            slope = sigmoid.slope(x, s)
-            grads[0][...] = _sum_to(self.n, dy * x * x * slope)
-            return dy * (s + beta * x * slope) if need_dx else None
+            pull = x * sigmoid.slope(x, s)  # first of all: where x² or βx is too large a number, this is 0
+            grads[0][...] = _sum_to(self.n, dy * (x * pull))
+            return dy * (s + beta * pull) if need_dx else None
 
         return x * s, backward
 

@@ -5,6 +5,7 @@ Means are PyTorch's: over the batch, and for elementwise losses over the outputs
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +17,14 @@ from minnet.settings import Array, Settings, require_finite
 class Loss(Settings, ABC):
     """The contract. A loss of your own is a frozen dataclass with `each` (and `encode` if its targets are special).
 
+    `takes_logits = True` has `train` refuse a network that ends in a Sigmoid or a Softmax.
+
     >>> mse(np.array([[1.0], [3.0]]), np.array([[0.0], [1.0]]))  # L and dL/dy
     (np.float64(2.5), array([[1.],
            [2.]]))
     """
+
+    takes_logits: ClassVar[bool] = False
 
     @abstractmethod
     def each(self, y: Array, target: Array) -> tuple[Array, Array]:
@@ -31,9 +36,9 @@ class Loss(Settings, ABC):
 
     def metric(self, y: Array, target: Array) -> Array:
         """What people quote: here R², one value a replica (1 is perfect, 0 is the mean); classifiers say accuracy."""
+        target = self.encoded(y, target)
         spread = np.square(target - target.mean(axis=-2, keepdims=True)).mean(axis=-2)
-        r2 = 1 - np.square(y - target).mean(axis=-2) / np.where(spread > 0, spread, np.nan)
-        return r2.mean(axis=-1)
+        return share_explained(np.square(y - target).mean(axis=-2), spread, target)
 
     def __call__(self, y: Array, target: npt.ArrayLike, weight: Array | None = None) -> tuple[Array, Array]:
         """Return L (...,) and dL/dy (..., batch, n_out); weight (..., batch) makes L the weighted mean of the samples.
@@ -41,11 +46,7 @@ class Loss(Settings, ABC):
         Class weights are sample weights too: scikit-learn's `compute_sample_weight` makes them from labels.
         """
         t = np.asarray(target)
-        if t.shape != y.shape or t.dtype != y.dtype:
-            t = self.encode(t, y.shape[-1], y.dtype)
-            if t.shape != y.shape:
-                raise ValueError(f"{self} expects one target a row of y {y.shape}, got {t.shape} after encoding")
-        loss, dy = self.each(y, t)
+        loss, dy = self.each(y, t if t.shape == y.shape and t.dtype is y.dtype else self.encoded(y, t))
         if weight is None:
             share = 1 / y.shape[-2]
             dy *= share
@@ -56,6 +57,16 @@ class Loss(Settings, ABC):
         shares = weight / np.where(total > 0, total, 1)
         return np.add.reduce(loss * shares, axis=-1), dy * shares[..., None]
 
+    def encoded(self, y: Array, target: npt.ArrayLike) -> Array:
+        """The target as `each` takes it: encoded where that is still to do, one row for each of y."""
+        t = np.asarray(target)
+        if t.shape == y.shape and t.dtype == y.dtype:
+            return t
+        t = self.encode(t, y.shape[-1], y.dtype)
+        if t.shape != y.shape:
+            raise ValueError(f"{self} expects one target a row of y {y.shape}, got {t.shape} after encoding")
+        return t
+
 
 def real_target(loss: Loss, target: npt.ArrayLike, n_out: int, dtype: npt.DTypeLike) -> Array:
     """Targets (..., batch, n_out) in dtype, or a ValueError if they are of another shape or not finite."""
@@ -64,6 +75,15 @@ def real_target(loss: Loss, target: npt.ArrayLike, n_out: int, dtype: npt.DTypeL
         raise ValueError(f"{loss} expects targets of shape (..., batch, {n_out}), got {target.shape}")
     require_finite(target, f"the target of {loss}")
     return target.astype(dtype)
+
+
+def share_explained(error: Array, spread: Array, target: Array) -> Array:
+    """1 - error / spread, (..., n_out), averaged over the outputs; of a constant target 1 if hit, else 0.
+
+    This is scikit-learn's `force_finite`. Constant is what does not vary: a spread may be rounding alone.
+    """
+    constant = target.max(axis=-2) == target.min(axis=-2)
+    return np.where(constant, error == 0, 1 - error / np.where(constant, 1, spread)).mean(axis=-1)
 
 
 @dataclass(frozen=True, repr=False)
@@ -93,6 +113,8 @@ class SoftmaxCrossEntropy(Loss):
     1.3863 [-0.375  0.125  0.125  0.125]
     """
 
+    takes_logits: ClassVar[bool] = True
+
     def encode(self, target: npt.ArrayLike, n_out: int, dtype: npt.DTypeLike) -> Array:
         """Labels as one-hot rows; probabilities as they are."""
         target = np.asarray(target)
@@ -115,7 +137,7 @@ class SoftmaxCrossEntropy(Loss):
 
     def metric(self, y: Array, target: Array) -> Array:
         """Accuracy: the share of rows whose largest logit is the label's."""
-        return (y.argmax(axis=-1) == target.argmax(axis=-1)).mean(axis=-1)
+        return (y.argmax(axis=-1) == self.encoded(y, target).argmax(axis=-1)).mean(axis=-1)
 
     def each(self, y: Array, target: Array) -> tuple[Array, Array]:
         """log Σ exp(y) - Σ t y, and softmax(y) - t; the largest logit is taken off first, so nothing overflows."""
@@ -126,6 +148,7 @@ class SoftmaxCrossEntropy(Loss):
         e /= total
         e -= target
         z *= target
+        np.fmin(z, target, z)  # z <= 0 <= t, and 0 · -∞, of a class that is neither likely nor the label, becomes t = 0
         return np.log(total[..., 0]) - row_sums(z)[..., 0], e
 
 

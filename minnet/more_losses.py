@@ -1,12 +1,12 @@
 """Losses for yes or no, outliers, margins and counts."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from minnet.losses import Loss, real_target
+from minnet.losses import Loss, real_target, share_explained
 from minnet.settings import Array, require
 
 
@@ -19,6 +19,8 @@ class BinaryCrossEntropy(Loss):
     0.6931 [ 0.25 -0.25]
     """
 
+    takes_logits: ClassVar[bool] = True
+
     def encode(self, target: npt.ArrayLike, n_out: int, dtype: npt.DTypeLike) -> Array:
         """As any real target, and between 0 and 1."""
         t = real_target(self, target, n_out, dtype)
@@ -28,13 +30,13 @@ class BinaryCrossEntropy(Loss):
 
     def metric(self, y: Array, target: Array) -> Array:
         """Accuracy: the share of outputs on the right side of 0."""
-        return ((y > 0) == (target > 0.5)).mean(axis=(-2, -1))
+        return ((y > 0) == (self.encoded(y, target) > 0.5)).mean(axis=(-2, -1))
 
     def each(self, y: Array, target: Array) -> tuple[Array, Array]:
-        """max(y, 0) - t y + log(1 + exp(-|y|)), and σ(y) - t; both averaged over the outputs."""
-        n_out = y.shape[-1]
-        e = np.exp(-np.abs(y))
-        loss = np.maximum(y, 0) - target * y + np.log1p(e)
+        """|y| |[y > 0] - t| + log(1 + exp(-|y|)), and σ(y) - t; both averaged over the outputs."""
+        n_out, size = y.shape[-1], np.abs(y)
+        e = np.exp(-size)
+        loss = np.fmax(size * np.abs((y > 0) - target), 0) + np.log1p(e)  # ∞ · 0 is 0; NaN shows in e
         sigmoid: Any = np.where(y >= 0, 1, e) / (1 + e)
         return np.add.reduce(loss, axis=-1) / n_out, (sigmoid - target) / n_out
 
@@ -79,6 +81,8 @@ class Hinge(Loss):
     0.75
     """
 
+    takes_logits: ClassVar[bool] = True
+
     def encode(self, target: npt.ArrayLike, n_out: int, dtype: npt.DTypeLike) -> Array:
         """As any real target, and -1 or 1."""
         t = real_target(self, target, n_out, dtype)
@@ -88,7 +92,7 @@ class Hinge(Loss):
 
     def metric(self, y: Array, target: Array) -> Array:
         """Accuracy: the share of outputs on the right side of 0."""
-        return (y * target > 0).mean(axis=(-2, -1))
+        return (y * self.encoded(y, target) > 0).mean(axis=(-2, -1))
 
     def each(self, y: Array, target: Array) -> tuple[Array, Array]:
         margin = 1 - target * y
@@ -112,12 +116,14 @@ class Poisson(Loss):
 
     def metric(self, y: Array, target: Array) -> Array:
         """D², the share of the Poisson deviance explained (1 is perfect, 0 is the mean)."""
+        target = self.encoded(y, target)
         mean = np.broadcast_to(target.mean(axis=-2, keepdims=True), target.shape)
-        return (1 - _poisson_deviance(np.exp(y), target) / _poisson_deviance(mean, target)).mean(axis=-1)
+        return share_explained(_poisson_deviance(np.exp(y), target), _poisson_deviance(mean, target), target)
 
     def each(self, y: Array, target: Array) -> tuple[Array, Array]:
         mean, n_out = np.exp(y), y.shape[-1]
-        return (mean - target * y).mean(axis=-1), (mean - target) / n_out
+        expected = np.where(target > 0, target * y, 0)  # y = -∞ is a mean of 0, of which a count of 0 is no surprise
+        return (mean - expected).mean(axis=-1), (mean - target) / n_out
 
 
 def _poisson_deviance(mean: Array, target: Array) -> Array:

@@ -47,7 +47,8 @@ class BatchNorm(Layer):
     """y = γ (x - mean) / √(var + ε) + β, for each of n features by itself (Ioffe & Szegedy 2015).
 
     In training mean and biased variance are those of the batch. In inference they are the population's, mean and
-    unbiased variance, which `calibrate` sets over all the data it is given (their Algorithm 2) and θ keeps.
+    unbiased variance, which `calibrate` sets over all the data it is given (their Algorithm 2) and θ keeps. A batch of
+    one sample cannot be learned from: minus its own mean it is 0, whatever it is.
 
     >>> from minnet import Network
     >>> network, x = Network(BatchNorm(1)), np.array([[1.0], [2.0], [3.0]])
@@ -75,6 +76,8 @@ class BatchNorm(Layer):
     def forward(self, params: Params, x: Array, streams: Streams | None = None) -> tuple[Array, Backward]:
         """Return y, and the way back: as LayerNorm's, over the batch; in inference a fixed scale."""
         _check_features(self, x)
+        if streams is not None and x.shape[-2] < 2:
+            raise ValueError(f"{self} expects at least 2 samples in a batch to learn from, got x of shape {x.shape}")
         gamma, beta, mean, variance = params
         if streams is None:
             std = np.sqrt(variance + self.epsilon)

@@ -172,9 +172,10 @@ class OneCycle(Schedule):
 
 @dataclass(frozen=True, repr=False)
 class ReduceOnPlateau(Schedule):
-    """Times `gamma` whenever `monitor` has not fallen by a share of `threshold` for more than `patience` epochs.
+    """Times `gamma` whenever `monitor` has not got better by a share of `threshold` for more than `patience` epochs.
 
-    Looks at the history of each replica by itself. After a reduction the count starts anew.
+    A loss is better when lower, a metric when higher. Each replica has a history and a count of its own, and after a
+    reduction the count starts anew.
 
     >>> history = {"validation_loss": np.ones((12, 1))}
     >>> float(ReduceOnPlateau(0.1).after_epoch(history)[0])
@@ -197,11 +198,11 @@ class ReduceOnPlateau(Schedule):
 
     def after_epoch(self, history: Mapping[str, Array]) -> Array | float:
         require(self.monitor in history, f"{self} expects {self.monitor!r} in the history, got {', '.join(history)}")
-        values = history[self.monitor]
+        values = -history[self.monitor] if self.monitor.endswith("metric") else history[self.monitor]
         best = np.full(values.shape[1:], np.inf)
         bad, reductions = np.zeros(best.shape, int), np.zeros(best.shape, int)
         for value in values:
-            better = value < best * (1 - self.threshold)
+            better = value < best * (1 - self.threshold * np.sign(best))  # lower, whatever its sign
             best = np.where(better, value, best)
             bad = np.where(better, 0, bad + 1)
             reductions += bad > self.patience

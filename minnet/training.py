@@ -1,18 +1,20 @@
 """The training loop: shuffle, forward, loss, backward, step; for one network, or for K replicas at once."""
 
 from collections.abc import Callable, Iterable
-from copy import deepcopy
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from minnet.divergence import first_non_finite
 from minnet.doors import check_parts, checked_data, checked_theta, checked_weight
+from minnet.interrupts import LateInterrupt
 from minnet.keeping import Checkpoint, Keeper, OnError
 from minnet.losses import Loss
 from minnet.machine import steady
 from minnet.network import Network
 from minnet.optimizers import Optimizer, weights_only
+from minnet.pairing import check_batches, check_logits
 from minnet.penalties import Penalty
 from minnet.progress import counted
 from minnet.randomness import Seed, Streams
@@ -39,7 +41,6 @@ class _Replicas:
         shuffle: bool,
     ):
         self.run, self.network, self.loss, self.optimizer, self.penalty = run, run.network, loss, optimizer, penalty
-        self.rows = np.arange(len(run.stops))
         self.order, self.noise = Streams(seed, "order"), Streams(seed, "noise")
         self.data, self.held_out, self.shuffle = data, held_out, shuffle
         parameters = run.network.parameters
@@ -47,12 +48,12 @@ class _Replicas:
         self.weights = weights_only(run.theta.reshape(-1, run.theta.shape[-1])[0], parameters)
         self.state = optimizer.init(run.theta, parameters)
         require("rate" in self.state, f"{optimizer} has to put its learning rate in its state: see first_state")
-        self._hold(run.theta.copy())
+        self._hold(run.theta.copy(), np.arange(len(run.stops)))
 
-    def _hold(self, theta: Array) -> None:
-        self.theta, self.flat, self.no_loss = theta, theta.reshape(-1), np.zeros(theta.shape[:-1], theta.dtype)
-        self.before, self.gradient = theta.copy(), theta * 0
-        self.params, self.grads = self.network.unpack(theta), self.network.unpack(self.gradient)
+    def _hold(self, theta: Array, rows: Array) -> None:
+        self.flat, self.no_loss, self.gradient = theta.reshape(-1), np.zeros(theta.shape[:-1], theta.dtype), theta * 0
+        self.params, self.grads, before = self.network.unpack(theta), self.network.unpack(self.gradient), theta.copy()
+        self.theta, self.before, self.rows = theta, before, rows  # at once: an interrupt finds them in step
 
     def publish(self) -> None:
         """Show theta in the Run."""
@@ -66,13 +67,14 @@ class _Replicas:
         for row, message in zip(self.rows[which], messages, strict=True):
             self.run.stops[row] = Stop(reason, epoch, message)
         going = np.flatnonzero(~which)
-        self.rows = self.rows[going]
-        if self.theta.ndim > 1:
+        if self.theta.ndim == 1:
+            self.rows = self.rows[going]
+        else:
             self.order.keep(going)
             self.noise.keep(going)
             self.state = {name: array[going] for name, array in self.state.items()}
             self.data, self.held_out = ([a[going] if a.ndim > 2 else a for a in x] for x in (self.data, self.held_out))
-            self._hold(self.theta[going])
+            self._hold(self.theta[going], self.rows[going])
 
     def shuffled(self) -> list[Array]:
         """x, target and weight in a new random order, (..., N, n): gathered once, so that batches are slices."""
@@ -82,11 +84,12 @@ class _Replicas:
         flat = [(array.reshape(-1, array.shape[-1]), rows if array.ndim > 2 else order) for array in self.data]
         return [array.take(where, axis=0) for array, where in flat]
 
-    def epoch(self, number: int, batch_size: int) -> Array:
+    def epoch(self, number: int, batch_size: int, ctrl_c: LateInterrupt) -> Array:
         """Train on every sample once; return the mean loss of each replica that is still there."""
         data, n = self.shuffled(), self.data[0].shape[-2]
         total = np.zeros(self.theta.shape[:-1])[()]
         for start in range(0, n, batch_size):
+            ctrl_c.check()
             batch = slice(start, start + batch_size)
             x, target = data[0][..., batch, :], data[1][..., batch, :]
             y, backward = self.network.forward(self.params, x, self.noise)
@@ -110,7 +113,8 @@ class _Replicas:
 
     def _freeze(self, bad: Array, number: int, x: Array) -> None:
         """Put the replicas that diverged in this step back to their last finite theta, and stop them."""
-        places, rates = self._first_non_finite(x), self.optimizer.rate_of(self.state).reshape(-1)
+        places = first_non_finite(self.network, self.before, self.gradient, self.theta, x, self.noise)
+        rates = self.optimizer.rate_of(self.state).reshape(-1)
         messages = [
             f"training diverged in epoch {number + 1} at learning rate {rates[i]:.6g}: "
             f"the first number that is not finite stood in {places[i]}"
@@ -119,24 +123,10 @@ class _Replicas:
         self.theta.reshape(len(bad), -1)[bad] = self.before.reshape(len(bad), -1)[bad]
         self.stop(bad, "diverged", number, messages)
 
-    def _first_non_finite(self, x: Array) -> list[str]:
-        """For each replica the place where the last step first met a number that is not finite."""
-        places = ["the loss"] * len(self.rows)
-
-        def look(array: Array, place: str) -> None:
-            for i in np.flatnonzero(~np.isfinite(array.reshape(len(self.rows), -1)).all(axis=1)):
-                if places[i] == "the loss":
-                    places[i] = place
-
-        noise, layers = deepcopy(self.noise), list(enumerate(self.network.layers))  # the streams stay where they are
-        for (i, layer), group in zip(layers, self.network.unpack(self.before), strict=True):
-            x = layer.forward(group, x, noise)[0]
-            look(x, f"the output of layer {i}, {layer}")
-        for vector, what in ((self.gradient, "gradient"), (self.theta, "updated parameters")):
-            rows = vector.reshape(len(self.rows), -1)
-            for (i, layer), part in reversed(list(zip(layers, self.network.slices, strict=True))):
-                look(rows[:, part], f"the {what} of layer {i}, {layer}")
-        return places
+    def undo(self) -> None:
+        """Put back the replicas that an interrupted step left at numbers that are not finite."""
+        bad = ~np.isfinite(self.theta).all(axis=-1)
+        self.theta[bad] = self.before[bad]
 
     def validate(self) -> list[Array]:
         """Loss and metric on the held-out data, one value a replica; nothing if there is none."""
@@ -186,8 +176,9 @@ def train(
     weights, batch order and noise of its own; then x may be (K, N, n_in), and y with it. `weight`, (N,) or (K, N),
     weighs the samples in each batch's mean; `penalty` is added to it. Training starts at a copy of `theta`, or at
     network.init_theta(seed, dtype). Without `shuffle` batches are taken in the order of the data. Ctrl-C ends the
-    training and keeps the Run. `checkpoint` is a file written after `every` epochs and at the end, from which `resume`
-    goes on; if that fails, "warn" goes on, and "raise" ends it with a CheckpointError, whose `run` is the Run so far.
+    training after the step it falls into, a second one at once, and keeps the Run. `checkpoint` is a file written after
+    `every` epochs and at the end, from which `resume` goes on; if that fails, "warn" goes on, and "raise" ends it with
+    a CheckpointError, whose `run` is the Run so far.
 
     Raises ValueError for data that does not fit, and DivergenceError when a single network diverges; replicas that
     diverge are frozen at their last finite theta and recorded, and the others go on.
@@ -195,6 +186,8 @@ def train(
     check_parts(network, loss, optimizer, epochs=epochs, batch_size=batch_size)
     theta = checked_theta(network, network.init_theta(seed, dtype) if theta is None else theta, seed)
     data = checked_data(network, loss, theta, x, y)
+    check_logits(network, loss, data[1].shape[-1])
+    check_batches(network, theta, data[0], batch_size, seed)
     if weight is not None:
         data.append(checked_weight(weight, data[0]))
     held_out = [] if validation is None else checked_data(network, loss, theta, *validation, which="validation ")
@@ -215,36 +208,39 @@ def train(
     def record(done: int) -> None:
         run.history = {name: values[:done].reshape(done, *theta.shape[:-1]) for name, values in table.items()}
 
-    with np.errstate(all="ignore"), steady(network.size, batch_size):
+    with LateInterrupt() as ctrl_c:
         try:
-            record(done)
-            for epoch in counted(range(done, epochs if len(work.rows) else 0), shown=progress):
-                values = [work.epoch(epoch, batch_size)]
-                if not len(work.rows):
-                    break
-                values += work.validate()
-                for name, value in zip(names, values, strict=True):
-                    table[name][epoch, work.rows] = value
-                done = epoch + 1
+            with np.errstate(all="ignore"), steady(network.size, batch_size):
                 record(done)
-                work.reschedule()
-                if best:
-                    late = best.update(work.rows, table[best.stopping.monitor][epoch, work.rows], work.theta, done)
-                    work.stop(late, "early stopping", done, [best.message(row) for row in work.rows[late]])
-                for callback in callbacks:
-                    work.publish()
-                    stops = np.broadcast_to(np.asarray(callback(run), bool), count)[work.rows]
-                    reason = getattr(callback, "__name__", type(callback).__name__)
-                    work.stop(stops, reason, done, [f"stopped by {reason}"] * stops.sum())
-                if not len(work.rows):
-                    break
+                for epoch in counted(range(done, epochs if len(work.rows) else 0), shown=progress):
+                    values = [work.epoch(epoch, batch_size, ctrl_c)]
+                    if not len(work.rows):
+                        break
+                    values += work.validate()
+                    for name, value in zip(names, values, strict=True):
+                        table[name][epoch, work.rows] = value
+                    done = epoch + 1
+                    record(done)
+                    work.reschedule()
+                    if best:
+                        late = best.update(work.rows, table[best.stopping.monitor][epoch, work.rows], work.theta, done)
+                        work.stop(late, "early stopping", done, [best.message(row) for row in work.rows[late]])
+                    for callback in callbacks:
+                        work.publish()
+                        stops = np.broadcast_to(np.asarray(callback(run), bool), count)[work.rows]
+                        reason = getattr(callback, "__name__", type(callback).__name__)
+                        work.stop(stops, reason, done, [f"stopped by {reason}"] * stops.sum())
+                    if not len(work.rows):
+                        break
+            ctrl_c.check()
         except KeyboardInterrupt:
-            end, message = "interrupted", f"interrupted in epoch {done + 1}"
-    work.stop(np.ones(len(work.rows), bool), end, done, [message] * len(work.rows))
-    if best:
-        best.give_back(run)
-    if theta.ndim == 1 and run.stops[0].reason == "diverged":
-        raise DivergenceError(run.stops[0].message, run)
-    if keeper:
-        keeper.finish(run)
-    return run
+            end, message = "interrupted", f"interrupted in epoch {min(done + 1, epochs)}"
+            work.undo()
+        work.stop(np.ones(len(work.rows), bool), end, done, [message] * len(work.rows))
+        if best:
+            best.give_back(run)
+        if theta.ndim == 1 and run.stops[0].reason == "diverged":
+            raise DivergenceError(run.stops[0].message, run)
+        if keeper:
+            keeper.finish(run)
+        return run

@@ -273,7 +273,7 @@ X, Y = data(0)
         (
             {"theta": np.zeros(5)},
             ValueError,
-            r"theta has to be floats of shape \(114,\) for this network and seed, got float64 \(5,\)",
+            r"theta has to be float32 or float64 of shape \(114,\), got float64 \(5,\)",
         ),
         ({"theta": np.full(114, np.inf)}, ValueError, r"theta has to be finite"),
         ({"optimizer": SGD((0.1, 0.2))}, ValueError, r"has 2 learning rates, but theta holds no replicas"),

@@ -12,6 +12,7 @@ from matplotlib.colors import ListedColormap
 from minnet.lab.datasets import Split
 from minnet.lab.statistics import mean_interval
 from minnet.network import Network
+from minnet.pairing import squeezes
 from minnet.settings import Array
 
 # Okabe & Ito 2008: told apart with every kind of colour blindness.
@@ -35,14 +36,19 @@ def _axes(ax: Axes | None) -> Axes:
 
 
 def decision_boundary(network: Network, theta: Array, split: Split, ax: Axes | None = None) -> Axes:
-    """Where a trained network says which class (2-D data), and the test points, one colour and marker a class."""
+    """Where a trained network says which class (2-D data), and the test points, one colour and marker a class.
+
+    One output is that of class 1: from 0 on as a logit, from ½ on where the network ends in a Sigmoid or its like.
+    """
     ax = _axes(ax)
     points = split.x_test[:600]
     labels = split.y_test[:600]
     low, high = points.min(axis=0) - 0.3, points.max(axis=0) + 0.3
     across, up = np.meshgrid(np.linspace(low[0], high[0], 300), np.linspace(low[1], high[1], 300))
-    said = network(theta, np.column_stack([across.ravel(), up.ravel()])).argmax(axis=-1).reshape(across.shape)
-    classes = int(split.y_test.max()) + 1
+    outputs = network(theta, np.column_stack([across.ravel(), up.ravel()]))
+    one = outputs.shape[-1] == 1
+    said = outputs[:, 0] > (0.5 if squeezes(network, 1) else 0) if one else outputs.argmax(axis=-1)
+    said, classes = said.reshape(across.shape), int(split.y_test.max()) + 1
     ax.pcolormesh(across, up, said, cmap=ListedColormap(COLOURS[:classes]), alpha=0.25, vmin=0, vmax=classes - 1,
                   shading="auto", linewidth=0, rasterized=True)  # fmt: skip
     for label in range(classes):
