@@ -12,6 +12,7 @@ from typing import Any
 import minnet
 from minnet.activations import Activation
 from minnet.catalogue import CATALOGUE
+from minnet.gains import recommended
 from minnet.initializers import Initializer, glorot_uniform
 from minnet.layers import Dense
 from minnet.network import Network
@@ -97,7 +98,7 @@ def mlp(
     Network(Dense(2, 16), Tanh(), Dense(16, 16), Tanh(), Dense(16, 3))
     """
     sizes = [n_in, *hidden]
-    init = type(act).weight_init if weight_init is None else weight_init
+    init = recommended(act) if weight_init is None else weight_init
     layers = [part for a, b in pairwise(sizes) for part in (Dense(a, b, init), act)]
     return Network(*layers, Dense(sizes[-1], n_out))
 
