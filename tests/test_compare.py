@@ -22,6 +22,7 @@ from minnet import (
     Sigmoid,
     Tanh,
     WarmUp,
+    glorot_uniform,
     he_normal,
     train,
 )
@@ -317,13 +318,15 @@ def test_activations_are_given_by_name_object_class_path_or_factory(monkeypatch)
     parts = ["ReLU", Sigmoid(), Tanh, f"{Path(__file__).stem}:Cubed", whole]
     found = conditions(parts, 2, 3, hidden=(4,), initialisers=["recommended", "same"], optimizers=["sgd"])
     assert [c.name for c in found] == [
-        "ReLU/recommended", "ReLU/same", "sigmoid/recommended", "sigmoid/same", "tanh", "test_compare:Cubed", "whole",
+        "ReLU/recommended", "ReLU/same", "sigmoid/recommended", "sigmoid/same", "tanh",
+        "test_compare:Cubed/recommended", "test_compare:Cubed/same", "whole",
     ]  # fmt: skip
     assert found[0].network.layers[:2] == (Dense(2, 4, he_normal), ReLU())
     assert found[1].network.layers[:2] == (Dense(2, 4), ReLU())
     assert found[3].network.layers[:2] == (Dense(2, 4), Sigmoid())
     assert type(found[5].network.layers[1]).__name__ == "Cubed"
-    assert found[6].network == whole(2, 3)
+    assert found[6].network.layers[0].weight_init == glorot_uniform  # what "same" is
+    assert found[7].network == whole(2, 3)
 
 
 def test_a_rate_is_put_wherever_an_optimizer_keeps_it():

@@ -14,6 +14,7 @@ from minnet.activations import Activation
 from minnet.catalogue import CATALOGUE
 from minnet.gains import recommended
 from minnet.initializers import Initializer, glorot_uniform
+from minnet.lab.identity import identity
 from minnet.layers import Dense
 from minnet.network import Network
 from minnet.optimizers import SGD, Optimizer
@@ -26,9 +27,12 @@ RECOMMENDED, SAME = "recommended", "same"  # each activation's own weight_init, 
 OWN_SEEDS = 1_000_000  # added to the seeds of a condition that draws weights and batch order of its own
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Condition:
-    """One combination. `offset` is added to each seed for weights, batch order and noise; the data stay seed k's."""
+    """One combination. `offset` is added to each seed for weights, batch order and noise; the data stay seed k's.
+
+    `made_of` is the identity of network and method: conditions that share it are provably the same, and trained once.
+    """
 
     name: str
     activation: str
@@ -36,6 +40,8 @@ class Condition:
     optimizer: str
     network: Network
     method: Optimizer
+    made_of: str
+    weights: str  # what starts those of the hidden layers
     offset: int = 0
 
 
@@ -158,18 +164,24 @@ def conditions(
     require(not unknown, f"own_seeds names {', '.join(sorted(unknown))}, which is not compared")
     grid = []
     for index, (name, part) in enumerate(parts.items()):
-        networks: list[tuple[str, Any]] = []  # those that start differently
+        networks: list[tuple[str, Any, Any]] = []  # those that start differently, with what starts them
         for init_name, init in inits.items() if isinstance(part, Activation) else [("its own", None)]:
-            network: Any = mlp(part, n_in, hidden, n_out, init) if isinstance(part, Activation) else part(n_in, n_out)
+            start = recommended(part) if isinstance(part, Activation) and init is None else init
+            network: Any = mlp(part, n_in, hidden, n_out, start) if isinstance(part, Activation) else part(n_in, n_out)
             require(isinstance(network, Network), f"{name} has to make a Network, got {network!r}")
-            alike = [i for i, (_, other) in enumerate(networks) if other == network]
+            alike = [
+                i for i, (*_, other) in enumerate(networks) if other is start or identity(other) == identity(start)
+            ]
             if alike:
-                networks[alike[0]] = (f"{networks[alike[0]][0]} = {init_name}", network)
+                networks[alike[0]] = (f"{networks[alike[0]][0]} = {init_name}", network, start)
             else:
-                networks.append((init_name, network))
+                networks.append((init_name, network, start))
         offset = OWN_SEEDS * (index + 1) if name in own_seeds else 0
-        for init_name, network in networks:
+        for init_name, network, start in networks:
             for method_name, method in methods.items():
                 told = [name, *([init_name] if len(networks) > 1 else ()), *([method_name] if len(methods) > 1 else ())]
-                grid.append(Condition("/".join(told), name, init_name, method_name, network, method, offset))
+                made_of, weights = identity(network, method), "its own" if start is None else repr(start)
+                grid.append(
+                    Condition("/".join(told), name, init_name, method_name, network, method, made_of, weights, offset)
+                )
     return grid
