@@ -16,7 +16,18 @@ import pandas as pd
 
 from minnet.initializers import Initializer
 from minnet.lab.comparison import Comparison
-from minnet.lab.conditions import RECOMMENDED, SAME, Condition, Part, activation, conditions, is_sgd, mlp, with_rate
+from minnet.lab.conditions import (
+    RECOMMENDED,
+    SAME,
+    UNNAMED,
+    Condition,
+    Part,
+    activation,
+    conditions,
+    is_sgd,
+    mlp,
+    with_rate,
+)
 from minnet.lab.datasets import Dataset
 from minnet.lab.manifest import command, data_hash, engine_hash, versions
 from minnet.lab.statistics import all_pairs
@@ -137,7 +148,8 @@ def compare(
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(time.perf_counter() - clock, 2),
     }  # fmt: skip
-    for remark in work.store.remarks():
+    unnamed = [f"The weights of {c.name} start by {c.weights}." for c in grid if UNNAMED in c.weights]
+    for remark in (*unnamed, *work.store.remarks()):
         note(remark)
     return Comparison(data, runs, table, all_pairs(scores), curves, examples, manifest)
 

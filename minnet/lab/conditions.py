@@ -12,7 +12,7 @@ from typing import Any
 import minnet
 from minnet.activations import Activation
 from minnet.catalogue import CATALOGUE
-from minnet.gains import recommended
+from minnet.gains import Following, recommended
 from minnet.initializers import Initializer, glorot_uniform
 from minnet.lab.identity import identity
 from minnet.layers import Dense
@@ -24,6 +24,7 @@ from minnet.settings import require
 Factory = Callable[[int, int], Network]
 Part = Activation | type[Activation] | str | Factory
 RECOMMENDED, SAME = "recommended", "same"  # each activation's own weight_init, or glorot_uniform for all alike
+UNNAMED = "no weight_init is named"
 OWN_SEEDS = 1_000_000  # added to the seeds of a condition that draws weights and batch order of its own
 
 
@@ -125,6 +126,15 @@ def optimizer(name: str) -> Optimizer:
     return known[name.lower()](1.0)
 
 
+def _start(part: Activation, init: Initializer | None) -> tuple[Initializer, str]:
+    """The initializer of the hidden layers, and the same in words."""
+    start = recommended(part) if init is None else init
+    if init is not None or type(part).weight_init is not None:
+        return start, repr(start)
+    why = "E[f²] = {:.4g}, E[f′²] = {:.4g}".format(*start.moments) if isinstance(start, Following) else "no moments"
+    return start, f"{start!r} ({UNNAMED}; {why})"
+
+
 def with_rate(part: Any, rate: Rate) -> Any:
     """The same optimizer (or schedule) at another learning rate, wherever within it the rate is kept."""
     names = [field.name for field in fields(part)]
@@ -164,24 +174,21 @@ def conditions(
     require(not unknown, f"own_seeds names {', '.join(sorted(unknown))}, which is not compared")
     grid = []
     for index, (name, part) in enumerate(parts.items()):
-        networks: list[tuple[str, Any, Any]] = []  # those that start differently, with what starts them
+        networks: list[tuple[str, Network, Any, str]] = []  # those that start differently, and how
         for init_name, init in inits.items() if isinstance(part, Activation) else [("its own", None)]:
-            start = recommended(part) if isinstance(part, Activation) and init is None else init
+            start, weights = _start(part, init) if isinstance(part, Activation) else (None, "as the network says")
             network: Any = mlp(part, n_in, hidden, n_out, start) if isinstance(part, Activation) else part(n_in, n_out)
             require(isinstance(network, Network), f"{name} has to make a Network, got {network!r}")
-            alike = [
-                i for i, (*_, other) in enumerate(networks) if other is start or identity(other) == identity(start)
-            ]
+            alike = [i for i, n in enumerate(networks) if n[2] is start or identity(n[2]) == identity(start)]
             if alike:
-                networks[alike[0]] = (f"{networks[alike[0]][0]} = {init_name}", network, start)
+                first, *rest = networks[alike[0]]
+                networks[alike[0]] = (f"{first} = {init_name}", *rest)
             else:
-                networks.append((init_name, network, start))
+                networks.append((init_name, network, start, weights))
         offset = OWN_SEEDS * (index + 1) if name in own_seeds else 0
-        for init_name, network, start in networks:
+        for init_name, network, _, weights in networks:
             for method_name, method in methods.items():
                 told = [name, *([init_name] if len(networks) > 1 else ()), *([method_name] if len(methods) > 1 else ())]
-                made_of, weights = identity(network, method), "its own" if start is None else repr(start)
-                grid.append(
-                    Condition("/".join(told), name, init_name, method_name, network, method, made_of, weights, offset)
-                )
+                grid.append(Condition("/".join(told), name, init_name, method_name, network, method,
+                                      identity(network, method), weights, offset))  # fmt: skip
     return grid

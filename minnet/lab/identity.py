@@ -136,13 +136,13 @@ class _Walk:
             self.each(kind.__name__, sorted("".join(part.parts) for part in parts))
         elif issubclass(kind, np.generic) and not kind.__dictoffset__ and value.dtype.kind not in "OV":
             self.write("scalar", value.dtype.str, value.tobytes().hex())
-        elif isinstance(value, np.dtype):
+        elif issubclass(kind, np.dtype):
             self.proved &= value.metadata is None
             self.write("dtype", repr(value))
         elif (name := _installed(value)) is not None:
             self.proved &= not _asks(name)
             self.write("installed", name)
-            self.passed_on += [value] if isinstance(value, types.ModuleType) else []
+            self.passed_on += [value] if issubclass(kind, types.ModuleType) else []
         elif is_dataclass(kind) and kind.__dataclass_params__.frozen:  # type: ignore[attr-defined]
             self.object(value)
         elif id(value) in self.seen:
@@ -176,6 +176,7 @@ class _Walk:
         elif kind is functools.partial:
             self.each("partial", (value.func, value.args, value.keywords, vars(value)))
         elif kind is functools._lru_cache_wrapper:
+            self.proved &= value.cache_info().currsize == 0  # what it holds may be older than what it depends on
             self.each("cached", (value.__wrapped__, value.cache_parameters()))
         elif kind is functools.cached_property:
             self.each("property", (value.func,))
@@ -187,14 +188,14 @@ class _Walk:
             self.each("of a class", (value.__objclass__, value.__name__))
         elif kind is types.BuiltinMethodType or kind is types.MethodWrapperType:  # as array.dot
             self.each("method", (value.__name__, value.__self__))
-        elif isinstance(value, types.ModuleType):
+        elif issubclass(kind, types.ModuleType):
             self.of(value)
             there = {k: v for k, v in vars(value).items() if not k.startswith("__") or k == "__getattr__"}
             own = {
                 k: v for k, v in there.items() if not isinstance(v, types.ModuleType) or _package(v.__name__) is None
             }
             self.walk(own)
-        elif isinstance(value, type):
+        elif issubclass(kind, type):
             self.of(value)
             self.each("class", (kind, value.__bases__))
             self.walk({k: v for k, v in vars(value).items() if k not in _BESIDE})
@@ -204,10 +205,14 @@ class _Walk:
             self.object(value)
 
     def of(self, value: Any) -> None:
-        """Note the module of yours that this function, class or module stands in."""
-        name = value.__name__ if isinstance(value, types.ModuleType) else value.__module__
+        """Note the module of yours that this function, class or module stands in; a compiled one is its file."""
+        name = value.__name__ if issubclass(type(value), types.ModuleType) else value.__module__
         if name in sys.modules and name != "__main__" and _package(name) is None:
-            self.modules.add(name)
+            file = getattr(sys.modules[name], "__file__", None) or ""
+            if file.endswith((".so", ".pyd", ".dll")):
+                self.write(_file(Path(file)))
+            else:
+                self.modules.add(name)
 
     def object(self, value: Any) -> None:
         """The class and the state, whatever the object says of itself."""
@@ -220,13 +225,12 @@ class _Walk:
         in_sight = base is object and kind.__basicsize__ <= object.__basicsize__ + words * struct.calcsize("P")
         if base in _CONTENT:
             self.walk(_CONTENT[base](value))
-        elif not in_sight and _package(kind.__module__) is not None:
-            made = value.__reduce_ex__(2)  # how it is made again, in its maker's words
+        elif not in_sight:
+            made = value.__reduce_ex__(2) if _installed(kind) else ""  # how it is made again, in its maker's words
+            self.proved &= type(made) is tuple
             self.each("made", [list(part) if isinstance(part, Iterator) else part for part in made])
             return
-        elif not in_sight:
-            self.proved = False
-        if is_dataclass(kind) and kind.__module__.partition(".")[0] == "minnet":
+        if is_dataclass(kind) and kind.__module__.startswith("minnet.") and _installed(kind):
             self.walk({field.name: getattr(value, field.name) for field in fields(kind)})
             return
         try:
@@ -303,12 +307,12 @@ def _asks(installed: str) -> bool:
 
 def _installed(value: Any) -> str | None:
     """The name and version of what comes with Python or an installed package, if it is what that name stands for."""
-    if isinstance(value, types.ModuleType):
+    if issubclass(type(value), types.ModuleType):
         version = _package(value.__name__)
         return None if version is None else f"{value.__name__} {version}"
-    if isinstance(value, np.ufunc):
+    if type(value) is np.ufunc:
         places: Iterable[tuple[Any, Any]] = (("numpy", value.__name__), ("scipy.special", value.__name__))
-    elif isinstance(value, type) or callable(value):
+    elif callable(value):
         places = [(getattr(value, "__module__", None), getattr(value, "__qualname__", None))]
     else:
         return None
