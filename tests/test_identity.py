@@ -420,3 +420,26 @@ def test_numbers_are_told_apart_by_their_bits():
     shared, other = [0], [0]
     assert identity([shared, shared]) != identity([shared, other])  # what changes one changes both, or not
     assert identity(Network(Dense(2, 3), Tanh())) == identity(Network(Dense(2, 3), Tanh()))
+
+
+def test_the_command_line_tells_functions_apart_and_sees_an_edited_helper(tmp_path):
+    text = "from minnet import Elementwise\nimport my_helper\ndead = Elementwise(lambda x: 1e-6 * x)\n"
+    (tmp_path / "my_module.py").write_text(text + "f = Elementwise(lambda x: my_helper.g(x))\n")
+    helper, options = (
+        "import numpy as np\ndef g(x):\n    return np.tanh(x)\n",
+        "--seeds 2 --epochs 20 --rates 0.3 --jobs 1",
+    )
+    words = [sys.executable, "-B", "-m", "minnet", "compare", "--json", "--activations", "my_module:dead,my_module:f"]
+    found = []
+    for text in (helper, helper, helper.replace("np.tanh(x)", "1e-6 * x")):
+        (tmp_path / "my_helper.py").write_text(text)
+        done = subprocess.run([*words, *options.split(), "--initialisers", "same", "--out", "r", "--hidden", "4"],
+                              cwd=tmp_path, capture_output=True, text=True, timeout=300)  # fmt: skip
+        answer = json.loads(done.stdout)
+        found.append(
+            ({row["condition"]: row["score"] for row in answer["table"]}, answer["manifest"]["pieces"]["found"])
+        )
+    (first, none), (again, all_of_it), (edited, half) = found
+    assert (none, all_of_it, half) == (0, 4, 2)
+    assert again == first
+    assert first["my_module:dead"] == edited["my_module:dead"] == edited["my_module:f"] == 0.5 < first["my_module:f"]
