@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 
 import minnet as mn
 from minnet.checks import gradient_error
+from minnet.gains import recommended
 from minnet.initializers import Initializer
 from minnet.lab import plots
 from minnet.lab.claims import Effort, Full, Out, Part, Quick, Section, execute, present
@@ -50,7 +51,7 @@ def gradient_check(how: Effort, activations: tuple[mn.Activation, ...] = mn.CATA
     """Every activation in a network, and every other layer, against differences of the output."""
     errors = {}
     for act in activations:
-        network = mn.Network(mn.Dense(3, 5, type(act).weight_init), act, mn.Dense(5, 2))
+        network = mn.Network(mn.Dense(3, 5, recommended(act)), act, mn.Dense(5, 2))
         errors[repr(act)] = _largest_error(network, 3, how.pick(1, 3, 20))
     for layer, n_in in LAYERS:
         errors[repr(layer).replace("Network", "")] = _largest_error(layer, n_in, how.pick(1, 3, 20))

@@ -21,14 +21,15 @@ from minnet.settings import Array, require
 class Activation(Layer):
     """The contract: `__call__` and `derivative`; `slope` where the derivative is cheaper once y is known.
 
-    `weight_init` is the initializer recommended for the Dense layer that feeds this activation.
+    `weight_init` is the initializer recommended for the Dense layer that feeds this activation. Where none is named,
+    `mlp`, `compare` and the estimators start from weights scaled by its own moments (Following).
 
     >>> x = np.array([-1.0, 2.0])
     >>> ReLU()(x), ReLU().derivative(x), ReLU.weight_init
     (array([0., 2.]), array([0., 1.]), VarianceScaling(2.0, 'in', 'normal'))
     """
 
-    weight_init: ClassVar[Initializer] = glorot_uniform
+    weight_init: ClassVar[Initializer | None] = None
 
     @abstractmethod
     def __call__(self, x: Array) -> Array:
@@ -59,6 +60,8 @@ class Identity(Activation):
     >>> Identity()(np.array([-2, -1, 0, 1, 2]))
     array([-2, -1,  0,  1,  2])
     """
+
+    weight_init: ClassVar[Initializer] = glorot_uniform
 
     def __call__(self, x: Array) -> Array:
         return x
@@ -112,6 +115,8 @@ class Tanh(Activation):
     >>> print(Tanh().derivative(x))
     [0.07065082 0.41997434 1.         0.41997434 0.07065082]
     """
+
+    weight_init: ClassVar[Initializer] = glorot_uniform
 
     def __call__(self, x: Array) -> Array:
         return np.tanh(x)
@@ -226,6 +231,8 @@ class Softsign(Activation):
     >>> print(Softsign()(np.array([-2, -1, 0, 1, 3])))
     [-0.66666667 -0.5         0.          0.5         0.75      ]
     """
+
+    weight_init: ClassVar[Initializer] = glorot_uniform
 
     def __call__(self, x: Array) -> Array:
         largest = float(np.finfo(np.result_type(x, np.float16)).max)

@@ -17,7 +17,7 @@ from minnet.activations import (
     Softsign,
     Tanh,
 )
-from minnet.initializers import Initializer, VarianceScaling, he_normal
+from minnet.initializers import Initializer, VarianceScaling, glorot_uniform, he_normal
 from minnet.rectifiers import CELU, ELU, GELU, SELU, Mish, SiLU
 from minnet.settings import Array, require
 
@@ -31,6 +31,8 @@ class HardSigmoid(Activation):
     >>> print(HardSigmoid()(np.array([-3, -1.5, 0, 1.5, 3])))
     [0.   0.25 0.5  0.75 1.  ]
     """
+
+    weight_init: ClassVar[Initializer] = glorot_uniform
 
     def __call__(self, x: Array) -> Array:
         return np.minimum(np.maximum(x + 3.0, 0), 6) / 6
@@ -46,6 +48,8 @@ class HardTanh(Activation):
     >>> print(HardTanh()(np.array([-2.0, -0.5, 0.0, 0.5, 2.0])))
     [-1.  -0.5  0.   0.5  1. ]
     """
+
+    weight_init: ClassVar[Initializer] = glorot_uniform
 
     def __call__(self, x: Array) -> Array:
         return np.minimum(np.maximum(x, -1), 1)
@@ -98,6 +102,8 @@ class Gaussian(Activation):
     [0.36787944 1.         0.36787944]
     """
 
+    weight_init: ClassVar[Initializer] = glorot_uniform
+
     def __call__(self, x: Array) -> Array:
         return special.gaussian(x)
 
@@ -140,6 +146,7 @@ class Snake(Activation):
     """
 
     alpha: float = 1.0
+    weight_init: ClassVar[Initializer] = glorot_uniform
 
     def __post_init__(self) -> None:
         require(1e-3 <= self.alpha <= 1e3, f"Snake expects 0.001 <= alpha <= 1000, got {self.alpha}")
@@ -160,6 +167,8 @@ class Step(Activation):
     >>> print(Step()(np.array([-1.0, 0.0, 1.0])), Step().derivative(np.array([-1.0, 0.0, 1.0])))
     [0. 1. 1.] [0. 0. 0.]
     """
+
+    weight_init: ClassVar[Initializer] = glorot_uniform
 
     def __call__(self, x: Array) -> Array:
         return np.heaviside(x, 1)

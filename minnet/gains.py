@@ -5,21 +5,22 @@ for the way there and E[f′²] for the way back.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
 
 import numpy as np
 
 from minnet.activations import Activation, Sigmoid
 from minnet.findings import breakpoints, moments
+from minnet.initializers import Initializer, glorot_uniform
 from minnet.layers import Dense, Layer, Params, Residual
 from minnet.network import Network
 from minnet.settings import Array, Settings, require
 
 
-@lru_cache(maxsize=256)
 def second_moments(activation: Activation, variance: float = 1.0) -> tuple[float, float]:
     """E[f(z)²] and E[f′(z)²] for z normal with mean 0 and this variance."""
-    _, forward, back = moments(activation, breakpoints(activation) + breakpoints(activation.derivative), variance)
+    with np.errstate(all="ignore"):
+        _, forward, back = moments(activation, breakpoints(activation) + breakpoints(activation.derivative), variance)
     return forward, back
 
 
@@ -38,12 +39,35 @@ class Following(Settings):
 
     activation: Activation
 
+    @cached_property
+    def moments(self) -> tuple[float, float]:
+        """E[f²] and E[f′²] under N(0, 1), computed once: that takes some tenths of a second."""
+        return second_moments(self.activation)
+
     def __call__(self, rng: "np.random.Generator", shape: tuple[int, ...]) -> Array:
         n_in, n_out = shape[-2:]
-        forward, back = second_moments(self.activation)
+        forward, back = self.moments
         total = n_in * forward + n_out * back
         require(np.isfinite(total) and total > 0, f"{self.activation} has no gain: E[f²] = {forward}, E[f′²] = {back}")
         return np.sqrt(2 / total) * rng.standard_normal(shape)
+
+
+def recommended(activation: Activation) -> Initializer:
+    """The `weight_init` that an activation names; else weights that follow it, or Glorot's if its moments allow none.
+
+    >>> from minnet import Elementwise
+    >>> recommended(Sigmoid()), recommended(Elementwise(np.arctan))
+    (VarianceScaling(16.0, 'average', 'uniform'), Following(Elementwise(arctan)))
+    """
+    named = type(activation).weight_init
+    if named is not None:
+        return named
+    following = Following(activation)
+    try:
+        fits = 0 < sum(following.moments) < np.inf
+    except Exception:  # code of one's own may fail in any way; whoever trains with it will see how
+        fits = False
+    return following if fits else glorot_uniform
 
 
 def tanh_equivalent(network: Network, theta: Array) -> Array:

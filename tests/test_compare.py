@@ -1,20 +1,23 @@
 """The comparison: the linear ceiling holds on the same points, numbers repeat, the protocol is kept."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import integrate, stats
 from scipy.stats import rankdata
 
 from minnet import (
+    CATALOGUE,
     SGD,
     Activation,
     Adam,
     Clipped,
     CosineDecay,
     Dense,
+    Elementwise,
     Identity,
     Network,
     ReLU,
@@ -22,6 +25,7 @@ from minnet import (
     Sigmoid,
     Tanh,
     WarmUp,
+    glorot_uniform,
     he_normal,
     train,
 )
@@ -317,13 +321,15 @@ def test_activations_are_given_by_name_object_class_path_or_factory(monkeypatch)
     parts = ["ReLU", Sigmoid(), Tanh, f"{Path(__file__).stem}:Cubed", whole]
     found = conditions(parts, 2, 3, hidden=(4,), initialisers=["recommended", "same"], optimizers=["sgd"])
     assert [c.name for c in found] == [
-        "ReLU/recommended", "ReLU/same", "sigmoid/recommended", "sigmoid/same", "tanh", "test_compare:Cubed", "whole",
+        "ReLU/recommended", "ReLU/same", "sigmoid/recommended", "sigmoid/same", "tanh",
+        "test_compare:Cubed/recommended", "test_compare:Cubed/same", "whole",
     ]  # fmt: skip
     assert found[0].network.layers[:2] == (Dense(2, 4, he_normal), ReLU())
     assert found[1].network.layers[:2] == (Dense(2, 4), ReLU())
     assert found[3].network.layers[:2] == (Dense(2, 4), Sigmoid())
     assert type(found[5].network.layers[1]).__name__ == "Cubed"
-    assert found[6].network == whole(2, 3)
+    assert found[6].network.layers[0].weight_init == glorot_uniform  # what "same" is
+    assert found[7].network == whole(2, 3)
 
 
 def test_a_rate_is_put_wherever_an_optimizer_keeps_it():
@@ -364,3 +370,57 @@ def test_activation_by_name():
     assert activation("ReLU") == ReLU()
     with pytest.raises(ValueError, match=r"unknown activation 'activation'; known are celu, elu"):
         activation("activation")
+
+
+def test_the_manifest_names_the_rate_each_ran_at_and_what_started_its_weights():
+    remarks = []
+    acts = {"tanh": "tanh", "mine": Elementwise(np.arctan), "step": Elementwise(lambda x: 0 * x), "net": whole}
+    found = compare(acts, DATA, rates=[0.03, 0.1], shared_rate=0.5, initialisers=["recommended"],
+                    optimizers={"heavy": SGD(1.0, 0.9)}, note=remarks.append, **SMALL | {"epochs": 3})  # fmt: skip
+    said = found.manifest["conditions"]
+    for name, rate in found.table.rate.items():
+        assert said[name]["optimizer"] == repr(SGD(rate, 0.9))
+        assert said[name]["optimizer at the shared rate"] == repr(SGD(0.5, 0.9))
+    assert said["tanh"]["weights"] == repr(glorot_uniform)
+    # E[arctan²] and E[1/(1 + x²)²], by SciPy's quadrature
+    f, b = (integrate.quad(lambda x, g=g: g(x) ** 2 * stats.norm.pdf(x), -np.inf, np.inf)[0]
+            for g in (np.arctan, lambda x: 1 / (1 + x * x)))  # fmt: skip
+    start = f"Following(Elementwise(arctan)) (no weight_init is named; E[f²] = {f:.4g}, E[f′²] = {b:.4g})"
+    assert said["mine"]["weights"] == start
+    assert said["step"]["weights"] == f"{glorot_uniform!r} (no weight_init is named; no moments)"
+    assert said["net"]["weights"] == "as the network says"
+    assert remarks == [f"The weights of {name} start by {said[name]['weights']}." for name in ("mine", "step")]
+
+
+def test_weights_of_an_activation_of_one_s_own_follow_its_moments():
+    """The variance is 2 / (n_in E[f²] + n_out E[f′²]); those moments, of x³/10 cut at ±10, by SciPy's quadrature."""
+    cut = Elementwise(lambda x: np.clip(0.1 * x**3, -10, 10))
+    edge = 100 ** (1 / 3)
+    forward = 2 * integrate.quad(lambda x: 0.01 * x**6 * stats.norm.pdf(x), 0, edge)[0] + 200 * stats.norm.sf(edge)
+    back = 2 * integrate.quad(lambda x: 0.09 * x**4 * stats.norm.pdf(x), 0, edge)[0]
+    network = mlp(cut, 300, [200], 2)
+    W = network.unpack(network.init_theta(0, np.float64))[0][0]
+    assert W.var() == pytest.approx(2 / (300 * forward + 200 * back), rel=4 * np.sqrt(2 / W.size))
+    named = [act for act in CATALOGUE if type(act).weight_init is None]
+    assert not named
+
+
+def test_moments_are_never_another_activations():
+    """Activations that compare equal, or cannot be hashed, each follow their own moments."""
+
+    @dataclass(frozen=True)
+    class Loud(Activation):
+        beta: float = field(default=1.0, compare=False)
+
+        def __call__(self, x):
+            return self.beta * x
+
+        def derivative(self, x):
+            return x * 0 + self.beta
+
+    for kind in (Loud, dataclass(type("Unhashable", (Loud,), {"__hash__": None, "__eq__": lambda a, b: True}),
+                                 frozen=True, eq=False)):  # fmt: skip
+        one, ten = (mlp(kind(beta), 2, [4], 2).init_theta(0, np.float64) for beta in (1.0, 10.0))
+        np.testing.assert_allclose(one[:8], 10 * ten[:8], rtol=1e-9)
+        assert list(compare({"a": kind(1.0)}, DATA, rates=[0.1], **SMALL | {"epochs": 1}).table.index) == [
+            "a/recommended", "a/same"]  # fmt: skip

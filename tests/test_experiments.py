@@ -53,7 +53,7 @@ def test_compare_activations_shows_the_control_and_takes_up_what_is_trained(tmp_
     assert "sigmoid/recommended/adam" in first.stdout
     assert "minnet:Tanh/sgd" in first.stdout
     assert (first.stderr, third.stderr) == ("", "")
-    assert second.stderr.endswith(f"pieces of work were taken from {tmp_path / 'trained'}; --fresh trains them anew.\n")
+    assert second.stderr.endswith(f"pieces of work were taken from {tmp_path / 'trained'}; `fresh` trains all anew.\n")
     assert first.stdout == second.stdout == third.stdout
 
 

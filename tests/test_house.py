@@ -102,6 +102,7 @@ FLOORS = {
     "lab.csv_files": 5,
     "lab.statistics": 5,
     "lab.conditions": 6,
+    "lab.identity": 4,
     "lab.work": 5,
     "lab.manifest": 6,
     "lab.summary": 6,

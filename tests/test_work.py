@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minnet import SGD, Activation, Dense, Network, Tanh
+from minnet import SGD, Dense, Network, Tanh
 from minnet.lab.compare import compare
-from minnet.lab.datasets import dataset
-from minnet.lab.manifest import described
+from minnet.lab.datasets import Dataset, dataset
+from minnet.lab.identity import identity
 from minnet.lab.trials import Trial
 from minnet.lab.work import Store, work_out
 
@@ -45,7 +45,8 @@ def start(*arguments):
 
 def ended(process, may_warn=" nobody "):
     stdout, stderr = process.communicate(timeout=120)
-    assert (process.returncode, [line for line in stderr.splitlines() if may_warn not in line]) == (0, [])
+    lines = [line for line in stderr.splitlines() if may_warn not in line and "were taken from" not in line]
+    assert (process.returncode, lines) == (0, [])
     *said, taken = stdout.splitlines()
     return said, int(taken)
 
@@ -222,12 +223,81 @@ def test_trials_that_could_differ_have_keys_that_differ():
     assert trial.key("data") == replace(trial).key("data")
 
 
-def test_a_class_without_source_is_known_in_this_session_only(monkeypatch):
-    code = "from dataclasses import dataclass\n@dataclass(frozen=True)\nclass Typed(Tanh): pass\n"
-    space = {"Tanh": Tanh, "Activation": Activation, "__name__": "typed_at_a_prompt"}
-    exec(code, space)
-    once = described(Network(space["Typed"]()))
-    assert described(Network(space["Typed"]())) == once
-    monkeypatch.setattr("minnet.lab.manifest._SESSION", "another")
-    assert described(Network(space["Typed"]())) != once
-    assert described(Network(Tanh())) == repr(Network(Tanh()))
+def test_a_class_typed_at_a_prompt_is_known_by_its_code():
+    code = (
+        "from dataclasses import dataclass\n@dataclass(frozen=True)\nclass Typed(Tanh):\n    def slope(self, x, y):\n"
+    )
+    made = []
+    for slope in ("1 - y * y", "1 - y * y", "1 - y"):
+        space = {"Tanh": Tanh, "__name__": "typed_at_a_prompt"}
+        exec(f"{code}        return {slope}\n", space)
+        made.append(identity(Network(space["Typed"]())))
+    assert made[0] == made[1] != made[2]
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "flipped", "pickled", "numbers", "of another key", "a folder"])
+def test_a_damaged_file_is_trained_again_and_said(damage, tmp_path):
+    settings = {"hidden": (4,), "seeds": 2, "epochs": 2, "jobs": 1, "initialisers": ["same"], "rates": [0.1]}
+    data, remarks = dataset("moons", n_train=40, n_test=50), []
+    before = compare(["tanh"], data, out=tmp_path, note=remarks.append, **settings).runs
+    assert remarks == []
+    path, other = sorted((tmp_path / "trained").glob("*.npz"))
+    whole = path.read_bytes()
+    if damage == "numbers":
+        with np.load(path) as arrays:
+            np.savez(path, **{name: array + 1 if array.dtype.kind == "f" else array for name, array in arrays.items()})
+    elif damage == "pickled":
+        np.savez(path, diverged=np.array([None, {}]))
+    elif damage == "a folder":
+        path.unlink()
+        path.mkdir()
+    else:
+        flipped = bytes([*whole[:900], whole[900] ^ 1, *whole[901:]])
+        changed = {"cut": whole[:-100], "empty": b"", "flipped": flipped, "of another key": other.read_bytes()}
+        path.write_bytes(changed[damage])
+    if damage == "a folder":  # which is nobody's damage: what it holds is not written over
+        with pytest.raises(OSError, match=path.name):
+            compare(["tanh"], data, out=tmp_path, note=remarks.append, **settings)
+        return
+    found = compare(["tanh"], data, out=tmp_path, note=remarks.append, **settings)
+    assert found.runs.equals(before)
+    assert found.manifest["pieces"] == {"trained": 1, "found": 1}
+    folder = tmp_path / "trained"
+    assert remarks == [
+        f"1 file damaged in {folder}, so trained again: {path.name}.",
+        f"1 piece of work was taken from {folder}; `fresh` trains all anew.",
+    ]
+    assert path.read_bytes() == whole
+    assert compare(["tanh"], data, out=tmp_path, note=remarks.append, **settings).manifest["pieces"]["found"] == 2
+
+
+def test_what_was_taken_is_said_in_python_too(tmp_path, capfd):
+    settings = {"hidden": (4,), "seeds": 2, "epochs": 2, "jobs": 1, "initialisers": ["same"], "rates": [0.1]}
+    data = dataset("moons", n_train=40, n_test=50)
+    compare(["tanh"], data, out=tmp_path, **settings)
+    assert capfd.readouterr().err == ""
+    compare(["tanh"], data, out=tmp_path, **settings)
+    said = f"2 pieces of work were taken from {tmp_path / 'trained'}; `fresh` trains all anew.\n"
+    assert capfd.readouterr().err == said
+
+
+class Noisier(Dataset):
+    """Moons whose noise grows with the seed."""
+
+    name = "noisier"
+    test = property(lambda self: dataset("moons", n_test=50).test)
+
+    def __init__(self, noise):
+        self.noise = noise
+
+    def training(self, seed):
+        return dataset("moons", n_train=40, noise=0.1 + self.noise * seed).training(seed)
+
+
+def test_data_of_one_s_own_are_known_by_every_seed(tmp_path):
+    settings = {"hidden": (4,), "seeds": 2, "epochs": 2, "jobs": 1, "initialisers": ["same"], "rates": [0.1]}
+
+    def found(noise):
+        return compare(["tanh"], Noisier(noise), out=tmp_path, **settings).manifest["pieces"]["found"]
+
+    assert (found(0.0), found(1.0), found(1.0)) == (0, 0, 2)

@@ -67,7 +67,8 @@ def compare(
     try:
         out.mkdir(parents=True, exist_ok=True)
         with progress(f"training on {data}") as watch:
-            found = compare_all(chosen, read, **settings, cluster=cluster, out=out, fresh=fresh, watch=watch)
+            found = compare_all(chosen, read, **settings, cluster=cluster, out=out, fresh=fresh, watch=watch,
+                                note=note)  # fmt: skip
         page, *beside = write_report(found, out / f"{read.name}.html")
     except KeyboardInterrupt:
         raise KeyboardInterrupt("Interrupted. What was trained is kept: the same command goes on from there.") from None
@@ -75,7 +76,6 @@ def compare(
         raise
     except OSError as error:
         raise ValueError(f"--out has to be a folder that can be written: {error}") from None
-    taken = found.manifest["pieces"]["found"]
     return Answer(
         {
             "data": found.data.name,
@@ -95,7 +95,6 @@ def compare(
                 f"Beside it, every run, the table, all pairs, manifest and figures: {_listed(beside)}."
             ),
         ],
-        notes=[f"{taken} pieces of work were taken from {out / 'trained'}; --fresh trains them anew."] if taken else [],
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from minnet.activations import Activation
 from minnet.dropout import Dropout
+from minnet.gains import recommended
 from minnet.lab.conditions import activation as named_activation
 from minnet.layers import Dense, Layer
 from minnet.network import Network
@@ -41,7 +42,7 @@ def build(sizes: Sequence[int], activation: Any, dropout: Any) -> Network:
             start = Uniform((THEIRS[part][1] / (n_in + n_out)) ** 0.5)
             layers.append(Dense(n_in, n_out, start, start))
         else:
-            layers.append(Dense(n_in, n_out) if head else Dense(n_in, n_out, type(bend).weight_init))
+            layers.append(Dense(n_in, n_out) if head else Dense(n_in, n_out, recommended(bend)))
         if not head:
             layers += [bend, Dropout(rates[i])] if rates[i] else [bend]
     return Network(*layers)

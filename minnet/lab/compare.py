@@ -16,13 +16,24 @@ import pandas as pd
 
 from minnet.initializers import Initializer
 from minnet.lab.comparison import Comparison
-from minnet.lab.conditions import RECOMMENDED, SAME, Condition, Part, activation, conditions, is_sgd, mlp
+from minnet.lab.conditions import (
+    RECOMMENDED,
+    SAME,
+    UNNAMED,
+    Condition,
+    Part,
+    activation,
+    conditions,
+    is_sgd,
+    mlp,
+    with_rate,
+)
 from minnet.lab.datasets import Dataset
 from minnet.lab.manifest import command, data_hash, engine_hash, versions
 from minnet.lab.statistics import all_pairs
 from minnet.lab.summary import best_rates, beyond, summary
 from minnet.lab.trials import Outcome, Trial
-from minnet.lab.work import Store, work_out
+from minnet.lab.work import Store, on_stderr, work_out
 from minnet.optimizers import Optimizer
 from minnet.settings import Array, require
 
@@ -54,6 +65,7 @@ def compare(
     out: str | os.PathLike[str] | None = None,
     fresh: bool = False,
     watch: Callable[[int, int], Any] = lambda done, total: None,
+    note: Callable[[str], Any] = on_stderr,
 ) -> Comparison:
     """Compare every combination of activations, initialisers and optimizers on the same data, seed by seed.
 
@@ -67,8 +79,9 @@ def compare(
     activations that draw weights and batch order of their own rather than share them with the others.
 
     The work is spread over `jobs` cores, or over the Dask cluster whose scheduler is at `cluster`. What is trained is
-    kept in `out`/trained, and not trained again unless `fresh`: a comparison that was killed goes on where it was.
-    `watch(done, total)` is called as pieces of the work are done.
+    kept in `out`/trained, and not trained again unless `fresh`: a comparison that was killed goes on where it was. What
+    cannot be proved to be the same code and settings (see identity.py) is trained again. `watch(done, total)` is called
+    as pieces of the work are done, and `note` with each remark, as on how many pieces were taken from `out`.
     """
     started, clock = datetime.now(UTC), time.perf_counter()
     require(seeds >= 2, f"seeds has to be >= 2, got {seeds}: one seed has no interval")
@@ -79,7 +92,12 @@ def compare(
     require(fixed is None or (len(fixed) > 0 and fixed[0] > 0), f"rates has to be some numbers > 0, got {fixed}")
     tuning, test = range(first_seed, first_seed + seeds), range(first_seed + seeds, first_seed + 2 * seeds)
     work = _Work(
-        data, data_hash(data, first_seed), Store(Path(out) / "trained" if out else None, fresh), jobs, cluster, watch
+        data,
+        data_hash(data, *tuning, *test),
+        Store(Path(out) / "trained" if out else None, fresh),
+        jobs,
+        cluster,
+        watch,
     )
 
     size = sum(part.size for part in data.split(first_seed))
@@ -87,7 +105,7 @@ def compare(
     def trials(condition: Condition, rates: Iterable[float], seeds: range) -> list[Trial]:
         pieces = in_pieces(sorted(set(rates)), seeds, LARGEST // size)
         return [Trial(condition.network, condition.method, some, data, of, epochs, batch_size, condition.offset,
-                      curves=seeds is test) for some, of in pieces]  # fmt: skip
+                      curves=seeds is test, made_of=condition.made_of) for some, of in pieces]  # fmt: skip
 
     methods = {c.optimizer: c.method for c in grid}
     todo = {name: fixed or list(RATES if is_sgd(method) else ADAPTIVE_RATES) for name, method in methods.items()}
@@ -115,13 +133,24 @@ def compare(
         "seeds": {"tuning": [tuning.start, tuning.stop - 1], "test": [test.start, test.stop - 1]},
         "settings": {"hidden": list(hidden), "epochs": epochs, "batch_size": batch_size, "rates": tried,
                      "own_seeds": sorted(own_seeds)},
-        "conditions": {c.name: {"network": repr(c.network), "optimizer": repr(c.method)} for c in grid},
+        "conditions": {
+            c.name: {
+                "network": repr(c.network),
+                "weights": c.weights,
+                "optimizer": repr(with_rate(c.method, best[c.name])),
+                "optimizer at the shared rate": repr(with_rate(c.method, shared[c.name])),
+            }
+            for c in grid
+        },
         "jobs": jobs,
         "cluster": cluster,
         "pieces": {"trained": work.done - work.store.found, "found": work.store.found},
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(time.perf_counter() - clock, 2),
     }  # fmt: skip
+    unnamed = [f"The weights of {c.name} start by {c.weights}." for c in grid if UNNAMED in c.weights]
+    for remark in (*unnamed, *work.store.remarks()):
+        note(remark)
     return Comparison(data, runs, table, all_pairs(scores), curves, examples, manifest)
 
 

@@ -12,7 +12,9 @@ from typing import Any
 import minnet
 from minnet.activations import Activation
 from minnet.catalogue import CATALOGUE
+from minnet.gains import Following, recommended
 from minnet.initializers import Initializer, glorot_uniform
+from minnet.lab.identity import identity
 from minnet.layers import Dense
 from minnet.network import Network
 from minnet.optimizers import SGD, Optimizer
@@ -22,12 +24,16 @@ from minnet.settings import require
 Factory = Callable[[int, int], Network]
 Part = Activation | type[Activation] | str | Factory
 RECOMMENDED, SAME = "recommended", "same"  # each activation's own weight_init, or glorot_uniform for all alike
+UNNAMED = "no weight_init is named"
 OWN_SEEDS = 1_000_000  # added to the seeds of a condition that draws weights and batch order of its own
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Condition:
-    """One combination. `offset` is added to each seed for weights, batch order and noise; the data stay seed k's."""
+    """One combination. `offset` is added to each seed for weights, batch order and noise; the data stay seed k's.
+
+    `made_of` is the identity of network and method: conditions that share it are provably the same, and trained once.
+    """
 
     name: str
     activation: str
@@ -35,6 +41,8 @@ class Condition:
     optimizer: str
     network: Network
     method: Optimizer
+    made_of: str
+    weights: str  # what starts those of the hidden layers
     offset: int = 0
 
 
@@ -97,7 +105,7 @@ def mlp(
     Network(Dense(2, 16), Tanh(), Dense(16, 16), Tanh(), Dense(16, 3))
     """
     sizes = [n_in, *hidden]
-    init = type(act).weight_init if weight_init is None else weight_init
+    init = recommended(act) if weight_init is None else weight_init
     layers = [part for a, b in pairwise(sizes) for part in (Dense(a, b, init), act)]
     return Network(*layers, Dense(sizes[-1], n_out))
 
@@ -116,6 +124,15 @@ def optimizer(name: str) -> Optimizer:
     known = {k.lower(): cls for k, cls in vars(minnet).items() if _is_a(Optimizer, cls) and k != "Clipped"}
     require(name.lower() in known, f"unknown optimizer {name!r}; known are {', '.join(sorted(known))}")
     return known[name.lower()](1.0)
+
+
+def _start(part: Activation, init: Initializer | None) -> tuple[Initializer, str]:
+    """The initializer of the hidden layers, and the same in words."""
+    start = recommended(part) if init is None else init
+    if init is not None or type(part).weight_init is not None:
+        return start, repr(start)
+    why = "E[f²] = {:.4g}, E[f′²] = {:.4g}".format(*start.moments) if isinstance(start, Following) else "no moments"
+    return start, f"{start!r} ({UNNAMED}; {why})"
 
 
 def with_rate(part: Any, rate: Rate) -> Any:
@@ -157,18 +174,21 @@ def conditions(
     require(not unknown, f"own_seeds names {', '.join(sorted(unknown))}, which is not compared")
     grid = []
     for index, (name, part) in enumerate(parts.items()):
-        networks: list[tuple[str, Any]] = []  # those that start differently
+        networks: list[tuple[str, Network, Any, str]] = []  # those that start differently, and how
         for init_name, init in inits.items() if isinstance(part, Activation) else [("its own", None)]:
-            network: Any = mlp(part, n_in, hidden, n_out, init) if isinstance(part, Activation) else part(n_in, n_out)
+            start, weights = _start(part, init) if isinstance(part, Activation) else (None, "as the network says")
+            network: Any = mlp(part, n_in, hidden, n_out, start) if isinstance(part, Activation) else part(n_in, n_out)
             require(isinstance(network, Network), f"{name} has to make a Network, got {network!r}")
-            alike = [i for i, (_, other) in enumerate(networks) if other == network]
+            alike = [i for i, n in enumerate(networks) if n[2] is start or identity(n[2]) == identity(start)]
             if alike:
-                networks[alike[0]] = (f"{networks[alike[0]][0]} = {init_name}", network)
+                first, *rest = networks[alike[0]]
+                networks[alike[0]] = (f"{first} = {init_name}", *rest)
             else:
-                networks.append((init_name, network))
+                networks.append((init_name, network, start, weights))
         offset = OWN_SEEDS * (index + 1) if name in own_seeds else 0
-        for init_name, network in networks:
+        for init_name, network, _, weights in networks:
             for method_name, method in methods.items():
                 told = [name, *([init_name] if len(networks) > 1 else ()), *([method_name] if len(methods) > 1 else ())]
-                grid.append(Condition("/".join(told), name, init_name, method_name, network, method, offset))
+                grid.append(Condition("/".join(told), name, init_name, method_name, network, method,
+                                      identity(network, method), weights, offset))  # fmt: skip
     return grid

@@ -1,13 +1,16 @@
 """One network at some learning rates on some seeds, all at once as replicas: a comparison's unit of work."""
 
+import pickle
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
 from minnet.lab.conditions import with_rate
 from minnet.lab.datasets import Dataset
-from minnet.lab.manifest import described, engine_hash, versions
+from minnet.lab.identity import by_value, identity, own_modules
+from minnet.lab.manifest import engine_hash, versions
 from minnet.losses import Loss, mse, softmax_cross_entropy
 from minnet.network import Network
 from minnet.optimizers import Optimizer
@@ -36,13 +39,20 @@ class Trial:
     offset: int = 0
     curves: bool = False
     start: Callable[[Network, Array], Array] | None = None
+    made_of: str | None = None  # the identity of network, optimizer and start, where it is known
 
     def key(self, data_hash: str) -> str:
         """A text that two trials share only if their outcomes are the same. `data_hash` stands for the data."""
         code = f"{engine_hash()} {' '.join(versions().values())}"
-        parts = described(self.network), described(self.optimizer), self.rates, self.seeds, self.offset
-        start = [described(self.start)] if self.start else []
-        return "\n".join(map(str, (code, data_hash, *parts, self.epochs, self.batch_size, self.curves, *start)))
+        made_of = self.made_of or identity(self.network, self.optimizer, self.start)
+        parts = made_of, self.rates, self.seeds, self.offset, self.epochs, self.batch_size, self.curves
+        return "\n".join(map(str, (code, data_hash, *parts)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """To a worker goes your code as it is here and now, not as the worker imported it once."""
+        settings = {field.name: getattr(self, field.name) for field in fields(self)}
+        yours = [name for name in ("network", "optimizer", "data", "start") if own_modules(settings[name])]
+        return _unpacked, (by_value({name: settings.pop(name) for name in yours}), settings)
 
     def __call__(self) -> Outcome:
         """Train, and return plain arrays: diverged, message, validation_score, validation_loss, test_score: (K,).
@@ -118,3 +128,7 @@ class Trial:
                 score, guess = self._loss.metric(out, y), np.zeros(len(y))
         bad = run.diverged | ~np.isfinite(score) | ~np.isfinite(loss)
         return np.where(bad, np.inf, loss).astype(float), np.where(bad, guess, score).astype(float)
+
+
+def _unpacked(yours: bytes, settings: dict[str, Any]) -> Trial:
+    return Trial(**pickle.loads(yours), **settings)

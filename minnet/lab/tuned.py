@@ -5,17 +5,18 @@ best rate anywhere, and would widen the grid without end.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from minnet.lab.compare import LARGEST, MEASURED, in_pieces
 from minnet.lab.datasets import Dataset
+from minnet.lab.identity import identity
 from minnet.lab.manifest import data_hash
 from minnet.lab.summary import best_rates
 from minnet.lab.trials import Trial
-from minnet.lab.work import Store, work_out
+from minnet.lab.work import Store, on_stderr, work_out
 from minnet.network import Network
 from minnet.optimizers import Optimizer
 from minnet.settings import Array
@@ -41,18 +42,31 @@ def tuned(
     batch_size: int = 32,
     jobs: int = -1,
     progress: bool = False,
+    note: Callable[[str], Any] = on_stderr,
 ) -> pd.DataFrame:
     """One row a run: condition (the case's name), phase, rate, seed, diverged, message, and scores and losses.
 
     Phase "tuning": the seeds `tuning` at every rate of the case. Phase "test": the seeds `test` at the rate with the
-    highest mean validation score (ties go to the lower mean validation loss). What is in `store` is not trained again.
+    highest mean validation score (ties go to the lower mean validation loss). What is in `store` is not trained again:
+    `note` is called with how much that was.
     """
-    hashed, size = data_hash(data, tuning.start), sum(part.size for part in data.split(tuning.start))
+    made_of = {name: identity(case.network, case.optimizer, case.start) for name, case in cases.items()}
+    hashed, size = data_hash(data, *tuning, *test), sum(part.size for part in data.split(tuning.start))
 
     def runs(phase: str, seeds: range, rates: Mapping[str, Iterable[float]]) -> pd.DataFrame:
         trials = {
             name: [
-                Trial(case.network, case.optimizer, some, data, of, epochs, batch_size, start=case.start)
+                Trial(
+                    case.network,
+                    case.optimizer,
+                    some,
+                    data,
+                    of,
+                    epochs,
+                    batch_size,
+                    start=case.start,
+                    made_of=made_of[name],
+                )
                 for some, of in in_pieces(sorted(rates[name]), seeds, LARGEST // size)
             ]
             for name, case in cases.items()
@@ -75,7 +89,10 @@ def tuned(
 
     found = runs("tuning", tuning, {name: case.rates for name, case in cases.items()})
     best = best_rates(found)
-    return pd.concat([found, runs("test", test, {name: [best[name]] for name in cases})], ignore_index=True)
+    tested = runs("test", test, {name: [best[name]] for name in cases})
+    for remark in store.remarks():
+        note(remark)
+    return pd.concat([found, tested], ignore_index=True)
 
 
 def _counted(work: Iterable[str], total: int, what: str) -> Iterable[str]:

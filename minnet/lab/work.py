@@ -1,6 +1,7 @@
 """Tasks spread over cores or a cluster by joblib, each result kept in a file as soon as it is there."""
 
 import hashlib
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
@@ -20,20 +21,26 @@ class Store:
     """What tasks gave, by key; in a folder if there is one, so that work that was killed goes on where it was.
 
     Every file is written beside and renamed, so a reader (or this very process, killed and started again) finds the
-    whole of it or nothing. A `fresh` store overwrites what it finds and does not read it.
+    whole of it or nothing. A `fresh` store overwrites what it finds and does not read it. A file ends with a digest of
+    the key and of all before it: what does not fit it, damaged or of another name, is not read.
     """
 
     def __init__(self, folder: Path | None, fresh: bool = False):
         self.folder, self.fresh, self._known, self.found = folder, fresh, dict[str, Result](), 0
+        self.damaged = list[str]()
         if folder:
             folder.mkdir(parents=True, exist_ok=True)
 
     def get(self, key: str) -> Result | None:
         """The result under this key, or None if it has yet to be worked out."""
         if key not in self._known and self.folder and not self.fresh and (path := self._path(key)).exists():
-            with np.load(path) as arrays:  # without pickle
-                self._known[key] = dict(arrays)
-            self.found += 1
+            content, digest = (whole := path.read_bytes())[:-32], whole[-32:]
+            if digest == _digest(key, content):
+                with np.load(BytesIO(content)) as arrays:  # without pickle
+                    self._known[key] = dict(arrays)
+                self.found += 1
+            elif path.name not in self.damaged:
+                self.damaged.append(path.name)
         return self._known.get(key)
 
     def put(self, key: str, result: Result) -> None:
@@ -42,11 +49,29 @@ class Store:
         if self.folder:
             content = BytesIO()
             np.savez(content, allow_pickle=False, **result)
-            replace_file(self._path(key), content.getvalue())
+            replace_file(self._path(key), content.getvalue() + _digest(key, content.getvalue()))
+
+    def remarks(self) -> Iterator[str]:
+        """What was not trained now, and what had to be trained again: a line each."""
+        if n := len(self.damaged):
+            names = ", ".join(self.damaged[:3]) + (", ..." if n > 3 else "")
+            yield f"{n} file{'s' * (n > 1)} damaged in {self.folder}, so trained again: {names}."
+        if n := self.found:
+            what = "pieces of work were" if n > 1 else "piece of work was"
+            yield f"{n} {what} taken from {self.folder}; `fresh` trains all anew."
 
     def _path(self, key: str) -> Path:
         assert self.folder
         return self.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.npz"
+
+
+def _digest(key: str, content: bytes) -> bytes:
+    return hashlib.sha256(key.encode() + content).digest()
+
+
+def on_stderr(remark: str) -> None:
+    """Say what is not the result."""
+    print(remark, file=sys.stderr)
 
 
 def work_out(
