@@ -5,7 +5,7 @@ change. scikit-learn does the preprocessing, fitted on each seed's training part
 taken from training and validation part together, so that every seed has the same features.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -157,12 +157,13 @@ class Table(Dataset):
         return ColumnTransformer([("numbers", numbers, self.numbers), ("categories", categories, self.categories)])
 
 
-def read_table(source: str | Path | pd.DataFrame, target: str, *, task: Task | None = None) -> Table:
+def read_table(source: str | Path | pd.DataFrame, target: Hashable, *, task: Task | None = None) -> Table:
     """A CSV file or DataFrame as a data set whose column `target` is to be predicted from the others.
 
     A target of text, or of at most 20 whole numbers, is taken for classes, any other for a quantity (regression);
     `task` overrides that. Separators , ; tab and |, decimal commas and a byte order mark are recognised; empty cells
-    and ? are missing values. Anything else that pandas reads can be given as a DataFrame.
+    and ? are missing values. Anything else that pandas reads can be given as a DataFrame; its column names are taken as
+    text, so column 2 of an array is 2 or "2".
 
     Raises ValueError in one line that says what to change.
 
@@ -178,7 +179,7 @@ def read_table(source: str | Path | pd.DataFrame, target: str, *, task: Task | N
         name, separator, frame = "table", ",", source.set_axis([str(column) for column in source.columns], axis=1)
     else:
         name, (separator, frame) = Path(source).stem, read_csv(Path(source))
-    names = list(frame.columns)
+    names, target = list(frame.columns), str(target)
     refuse_duplicates(names)
     require(len(frame) > 0, f"{name} holds no rows{'' if isinstance(source, pd.DataFrame) else ' below its header'}")
     if target not in names:
