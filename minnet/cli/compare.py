@@ -123,7 +123,7 @@ def _table(found: Any) -> list[Any]:
     from rich import box
     from rich.table import Table
 
-    from minnet.lab.summary import good_rates, limit
+    from minnet.lab.summary import good_rates, passing
 
     seeds = found.runs[found.runs.phase == "test"].seed.nunique()
     share, points = found.data.task == "classification", f"{found.test_points:,} test points"
@@ -148,7 +148,7 @@ def _table(found: Any) -> list[Any]:
             found.failed(act),
         )
         rates.add_row(act, f"{row.rate:.3g}", " to ".join(good_rates(row)), found.show(row.shared_score))
-    ceiling, least = found.data.ceiling, limit(found.data)[1]
+    ceiling = found.data.ceiling
     if ceiling is not None:
         table.add_section()
         table.add_row("best line", f"{ceiling:.1%}", "exact")
@@ -163,7 +163,7 @@ def _table(found: Any) -> list[Any]:
         *([line] if ceiling is not None else ()),
         f"These points: Student's t over seeds, on these {points}. {new_points}",
         "Worst: the worst seed. A diverged seed counts as guessing.",
-        f"Failed: seeds that diverged, or did no better than {least} plus one point; Wilson's interval.",
+        f"Failed: seeds that diverged, or did no better than {passing(found.data)}; Wilson's interval.",
         *found.cautions()[:-1],
         found.cautions()[-1] + "\n",
         rates,

@@ -47,10 +47,11 @@ def pictures(comparison: Comparison) -> Iterator[Picture]:
     if share and comparison.examples and next(iter(comparison.examples.values()))[2].x.shape[-1] == 2:
         yield _boundaries(comparison)
     tuning = comparison.runs[comparison.runs.phase == "tuning"]
-    within, step = {"bounds": bounds(comparison.data)}, resolution(comparison.data)
+    within, step = bounds(comparison.data), resolution(comparison.data)
     lines = {
         name: plots.line(
-            tuning[tuning.condition == name].pivot(index="rate", columns="seed", values="validation_score"), **within
+            tuning[tuning.condition == name].pivot(index="rate", columns="seed", values="validation_score"),
+            bounds=within,
         )
         for name in table.index
     }
@@ -68,7 +69,7 @@ def pictures(comparison: Comparison) -> Iterator[Picture]:
         figure,
     )
     curves = {
-        name: plots.line(curve, **within, resolution=step)
+        name: plots.line(curve, bounds=within, resolution=step)
         for name, curve in comparison.curves.items()
         if not curve.empty
     }

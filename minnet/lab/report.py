@@ -18,7 +18,7 @@ from minnet.lab.comparison import Comparison
 from minnet.lab.diagnosis import Diagnosis, diagnose
 from minnet.lab.drawing import DRAWING, inline, page_templates, saved, write_files
 from minnet.lab.pictures import is_share, pictures, shared_rates, shown_pairs
-from minnet.lab.summary import WHERE, failed, good_rates, limit, quoted
+from minnet.lab.summary import WHERE, failed, good_rates, limit, passing, quoted
 from minnet.run import Run
 
 
@@ -83,6 +83,7 @@ def _facts(comparison: Comparison) -> dict[str, Any]:
         "share": is_share(comparison),
         "verdict": comparison.verdict(),
         "limit": limit(data),
+        "passing": passing(data),
         "cautions": comparison.cautions(),
         "aside": WHERE,
         "failed": {name: comparison.failed(name) for name in comparison.table.index},
@@ -117,7 +118,7 @@ def _failures(comparison: Comparison) -> Iterator[tuple[str, str]]:
         low = own[failed(comparison.data, own.test_score, own.diverged) & ~own.diverged]
         if len(low):
             worst = f"seed {low.seed[low.test_score.idxmin()]}, has {quoted(comparison.data, low.test_score.min())}"
-            least = f"{name} ({quoted(comparison.data, ceiling)}) plus one point"
+            least = f"{passing(comparison.data)} ({name}: {quoted(comparison.data, ceiling)})"
             yield str(condition), f"{len(low)} of {len(own)} test seeds did no better than {least}; the worst, {worst}"
             if own.seed.iloc[0] in set(low.seed):
                 yield str(condition), _diagnosis(comparison, str(condition), int(own.seed.iloc[0]))

@@ -134,7 +134,7 @@ def crossed_interval(right: Array, level: float = 0.95, *, bounds: Bounds = (0, 
     """
     if len(right) < 2:
         return float(right.mean()), np.nan, np.nan
-    mean, low, high = _cut(right.mean(), np.float64(crossed_error(right)), len(right), level, bounds)
+    mean, low, high = _cut(right.mean(), np.asarray(crossed_error(right)), len(right), level, bounds)
     return float(mean), float(low), float(high)
 
 

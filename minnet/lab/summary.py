@@ -33,8 +33,14 @@ def failed(data: Dataset, scores: pd.Series, diverged: pd.Series) -> pd.Series:
     never fails, unless the run diverged.
     """
     least = limit(data)[0]
-    enough = round(least + min(POINT, (1 - least) / 2), DIGITS)
+    enough = round(min(least + POINT, (1 + least) / 2), DIGITS)
     return diverged | ((scores.round(DIGITS) <= enough) & (scores < 1))
+
+
+def passing(data: Dataset) -> str:
+    """What a run has to pass in order not to have failed, in words."""
+    least, name = limit(data)
+    return f"{name} plus one point" if least + 2 * POINT <= 1 else f"half way from {name} to no error at all"
 
 
 def bounds(data: Dataset) -> Bounds:
