@@ -75,7 +75,10 @@ def main(
     for name in LOADERS:
         with threadpool_limits(threads, user_api="blas"):
             scores, times = measure(name, seeds, {"max_iter": max_iter, "solver": solver}, dtype)
-        found = [mean_interval(values) for values in (*scores, scores[1] - scores[0])]
+        found = [
+            *(mean_interval(values, bounds=(-np.inf, 1)) for values in scores),
+            mean_interval(scores[1] - scores[0]),
+        ]
         cells = [f"{mean:.3f} ({low:.3f}, {high:.3f})" for mean, low, high in found]
         median, ratio = np.median(times, axis=1) * 1e3, np.median(times[1] / times[0])
         table.add_row(name, *cells, f"{median[0]:.0f}", f"{median[1]:.0f}", f"{ratio:.3f}")

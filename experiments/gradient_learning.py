@@ -206,7 +206,7 @@ def slope_at_the_kink(how: Effort) -> Part:
     differing = rows[1][2]
     names = {f"relu′(0) = {slope:g}": Kink(slope) for slope in SLOPES}
     found = compare(names, MOONS, hidden=[3] * 6, initialisers=["recommended"], seeds=how.pick(3, 10, 30),
-                    epochs=how.pick(50, 200, 200), rates=(0.032, 0.1, 0.32))  # fmt: skip
+                    epochs=how.pick(50, 200, 200), rates=(0.032, 0.1, 0.32), widen=True)  # fmt: skip
     pairs = found.pairs
     told = "; ".join(f"{name} {row.score:.1%} [{row.low:.1%}, {row.high:.1%}]" for name, row in found.table.iterrows())
     detected = pairs[pairs.verdict != "no detectable difference"]

@@ -1,6 +1,6 @@
 """From one seed to separate streams of random numbers, so that changing one thing leaves the others alone.
 
-Two networks that are compared under seed k see the same data, the same batch order and the same base draws.
+Two networks that are compared under seed k see the same data and the same batch order, and draw from the same streams.
 """
 
 from collections.abc import Callable, Sequence

@@ -139,6 +139,19 @@ def test_train_prints_plain_lines(here):
     assert not [line for line in done.stdout.splitlines() if line != line.rstrip()]
 
 
+def test_train_counts_a_seed_that_diverged_as_guessing_as_compare_does(here):
+    told = answer("train", "--seeds", 5, "--epochs", 20, "--rate", 30, "--hidden", "16,16,16")
+    lost = [stop["reason"] == "diverged" for stop in told["stops"]]
+    assert 0 < sum(lost) < 5
+    assert [score for score, bad in zip(told["test_score"], lost, strict=True) if bad] == [0.5] * sum(lost)
+    assert told["mean"] == pytest.approx(np.mean(told["test_score"]))
+    done = run("train", "--seeds", 5, "--epochs", 20, "--rate", 30, "--hidden", "16,16,16")
+    assert f"{sum(lost)} of 5 seeds diverged; each counts as guessing (50.0%)." in done.stderr
+    assert "on these 2,000 points" in done.stdout
+    assert "on new points" in done.stdout
+    assert f"Means over {5 - sum(lost)} seeds that did not diverge:" in done.stdout
+
+
 def test_train_that_diverges_exits_with_1(here):
     done = run("train", "--rate", 1e6, "--epochs", 3, "--out", "never.safetensors")
     assert done.exit_code == 1
@@ -146,7 +159,7 @@ def test_train_that_diverges_exits_with_1(here):
     assert not (here / "never.safetensors").exists()
     told, fine = answer("train", "--rate", 1e6, "--epochs", 3, code=1), answer("train", "--epochs", 3)
     assert told.keys() == fine.keys()
-    assert told["test_score"] == [None]
+    assert told["test_score"] == [0.5]  # a seed that diverged counts as guessing
 
 
 def test_train_goes_on_from_its_checkpoint(here):

@@ -1,5 +1,6 @@
 """Data sets: shapes, standardisation, separate draws; and the exact best half-plane against brute force."""
 
+from fractions import Fraction
 from itertools import combinations, product
 
 import numpy as np
@@ -52,6 +53,55 @@ def test_brute_force_equals_linear_programming():
             if linprog(np.zeros(3), margins, -np.ones(6), bounds=[(None, None)] * 3).status == 0:
                 best = max(best, int(((side > 0) == y).sum()))
         assert brute_force(x, y) == best
+
+
+def exact_brute_force(x, y):
+    """`brute_force` in rational numbers."""
+    points, labels = [(Fraction(float(a)), Fraction(float(b))) for a, b in x], [int(label) for label in y]
+    best = max(labels.count(0), labels.count(1))
+    for p, q in combinations(sorted(set(points)), 2):
+        d = q[0] - p[0], q[1] - p[1]
+        cross = [d[0] * (b - p[1]) - d[1] * (a - p[0]) for a, b in points]
+        along = [(a - p[0]) * d[0] + (b - p[1]) * d[1] for a, b in points]
+        for cut in sorted({place for place, c in zip(along, cross, strict=True) if c == 0}):
+            for flip in (False, True):
+                side = [(a > cut) != flip if c == 0 else c > 0 for a, c in zip(along, cross, strict=True)]
+                right = sum(s == label for s, label in zip(side, labels, strict=True))
+                best = max(best, right, len(labels) - right)
+    return best
+
+
+def on_a_line(rng, n):
+    return np.column_stack([t := rng.uniform(-1, 1, n), rng.uniform(-2, 2) * t + rng.uniform(-2, 2)])
+
+
+UNEQUAL = {
+    "nearly on a line": on_a_line,
+    "a last place off a line": lambda rng, n: on_a_line(rng, n) + rng.integers(0, 2, (n, 2)) * 2.0**-52,
+    "tenths on a line": lambda rng, n: rng.integers(0, 12, (n, 1)) * [0.1, 0.3],
+    "tenths": lambda rng, n: rng.integers(0, 5, (n, 2)) / 10,
+    "far from 0": lambda rng, n: 1e6 + rng.integers(0, 4, (n, 2)) * 1e-9,
+    "columns of 1e200 and 1e-200": lambda rng, n: rng.normal(size=(n, 2)) * [1e200, 1e-200],
+    "a grid of 1e-200 and 1e200": lambda rng, n: rng.integers(0, 4, (n, 2)) * [1e-200, 1e200],
+    "all sizes": lambda rng, n: 10.0 ** rng.integers(-300, 300, (n, 2)) * rng.integers(0, 3, (n, 2)),
+    "the largest and the least": lambda rng, n: rng.choice([-1.7e308, 1.7e308, 1e308, 0, 5e-324], (n, 2)),
+    "whole numbers": lambda rng, n: rng.integers(-(2**26), 2**26, (n, 2)),
+    "normal": lambda rng, n: rng.normal(size=(n, 2)),
+}
+
+
+@pytest.mark.parametrize("draw", UNEQUAL.values(), ids=UNEQUAL)
+def test_best_half_plane_is_exact_for_any_float64(draw):
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        n = int(rng.integers(2, 10))
+        x, y = draw(rng, n), rng.integers(0, 2, n)
+        assert best_half_plane(x, y) == exact_brute_force(x, y)
+
+
+def test_best_half_plane_refuses_what_lies_nowhere():
+    with pytest.raises(ValueError, match="finite coordinates, got NaN or infinity"):
+        best_half_plane(np.array([[0, 0], [1, np.inf]]), np.array([0, 1]))
 
 
 def test_best_half_plane_known_values():

@@ -19,6 +19,7 @@ from sklearn.datasets import load_diabetes
 
 from minnet import SGD, Dense, Identity, Network, ReLU, Tanh, mse, softmax_cross_entropy, train
 from minnet.lab import report
+from minnet.lab.comparison import Comparison
 from minnet.lab.datasets import dataset
 from minnet.lab.pictures import MANY_PAIRS
 from minnet.lab.report import write_report
@@ -27,6 +28,13 @@ from minnet.lab.tables import read_table
 CHROMIUM = shutil.which("chromium")
 NASTY = "<script>alert('$x$ & \"y\"')</script>"
 RATES = (0.01, 0.1, 1.0)
+
+
+class Made(Comparison):
+    """A comparison with a short verdict."""
+
+    def verdict(self):
+        return f"On {self.data.name} it is like this."
 
 
 def compared(data, activations, *, seeds=3, epochs=8):
@@ -77,7 +85,11 @@ def compared(data, activations, *, seeds=3, epochs=8):
             "high": {name: values.mean() + 0.02 for name, values in scores.items()},
             "worst": {name: values.min() for name, values in scores.items()},
         }
-    ).assign(failed=0.0, rate=RATES[1], window=1.0, shared_score=0.5)
+    ).assign(failed=0.0, failed_low=0.0, failed_high=0.56, rate=RATES[1], window=1.0, shared_score=0.5, shared_rate=0.1,
+             window_low=RATES[0], window_high=RATES[1], grid_low=RATES[0], grid_high=RATES[-1])  # fmt: skip
+    table["crossed_low"], table["crossed_high"] = table.low - 0.01, table.high + 0.01
+    if regression:
+        table[["crossed_low", "crossed_high"]] = np.nan
     pairs = pd.DataFrame(
         [
             {
@@ -86,6 +98,8 @@ def compared(data, activations, *, seeds=3, epochs=8):
                 "difference": (scores[a] - scores[b]).mean(),
                 "low": (scores[a] - scores[b]).mean() - 0.01,
                 "high": (scores[a] - scores[b]).mean() + 0.01,
+                "crossed_low": (scores[a] - scores[b]).mean() - 0.02,
+                "crossed_high": (scores[a] - scores[b]).mean() + 0.02,
                 "superiority": (scores[a] > scores[b]).mean(),
                 "p": stats.ttest_rel(scores[a], scores[b] + 1e-9 * np.arange(seeds)).pvalue,
             }
@@ -96,9 +110,7 @@ def compared(data, activations, *, seeds=3, epochs=8):
         pairs = pairs.assign(p_holm=pairs.p, verdict="no detectable difference")
         pairs.loc[0, "verdict"] = f"{pairs.b[0]} better"
     manifest = {"command": f"python compare.py --data '{data.name}'", "seeds": {"tuning": [0, 2]}, "note": NASTY}
-    verdict = f"On {data.name} it is like this."
-    return SimpleNamespace(data=data, runs=runs, table=table, pairs=pairs, curves=curves, examples=examples,
-                           manifest=manifest, shared_rate=0.1, verdict=lambda: verdict)  # fmt: skip
+    return Made(data, runs, table, pairs, curves, examples, manifest)
 
 
 def nasty_table():
@@ -293,7 +305,9 @@ def test_optimizers_with_rates_of_their_own(tmp_path):
     found = CASES["toy"]()
     adaptive = found.runs.condition == "relu"
     found.runs.loc[adaptive, "rate"] /= 100
-    found.table = found.table.assign(window_low=[0.1, 0.1, 0.001], window_high=[1, 0.1, 0.001], shared_rate=0.1)
+    found.table = found.table.assign(
+        window_low=[0.1, 0.1, 0.001], window_high=[1, 0.1, 0.001], grid_low=[0.01, 0.01, 0.001]
+    )
     found.table.loc["relu", ["rate", "shared_rate"]] = 0.001
     write_report(found, tmp_path / "page.html")
     text = " ".join((tmp_path / "page.html").read_text("utf-8").split())
@@ -302,10 +316,22 @@ def test_optimizers_with_rates_of_their_own(tmp_path):
         "Shared rate: 0.1 or 0.001, by optimizer.",
         "3 learning rates from 0.0001 to 0.01, or, by optimizer, 3 learning rates from 0.01 to 1. Its own",
         "dotted: the shared rate, 0.001 or 0.1.",
-        "<td>0.1 to 1 (1 decade)</td>",
-        "<td>0.1 only</td>",
+        '<td class="wrap">0.1 to ≥ 1 (1 decade)</td>',
+        '<td class="wrap">0.1 only</td>',
+        '<td class="wrap">≤ 0.001 only</td>',
     ):
         assert part in text
+
+
+def test_the_page_says_what_each_interval_is_of(case):
+    text = " ".join(" ".join(Tags(case.html).texts).split())
+    points = f"{case.found.test_points:,} points"
+    assert re.search(f"95 % interval on these {points}", text)
+    assert ("95 % interval on new points" in text) == (case.name != "regression")
+    assert "0% [0%, 56%]" in text  # the failed share has an interval
+    assert "≤ 0.01 to 0.1 (1 decade)" in text
+    assert ("corrected over all pairs: it depends on how many are compared" in text) == bool(len(case.found.pairs))
+    assert case.found.cautions()[-1] in text
 
 
 def test_the_same_comparison_gives_the_same_page(tmp_path):

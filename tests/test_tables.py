@@ -393,3 +393,12 @@ def test_another_encoding_is_named_with_its_place(tmp_path):
 def test_cells_that_are_filled_are_said():
     frame = mixed(60).assign(gap=[np.nan, *range(100, 159)])
     assert "column 'gap' is empty in row 1: filled with its median" in read_table(frame, "species").notes
+
+
+@pytest.mark.parametrize("target", ["2", 2, np.int64(2)])
+def test_columns_named_by_numbers(target):
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 3)))
+    table = read_table(frame, target)
+    assert (table.target, table.n_in) == ("2", 2)
+    with pytest.raises(ValueError, match="has no column '7'"):
+        read_table(frame, 7)

@@ -30,6 +30,10 @@ def compare(
     initialisers: Annotated[str, typer.Option(help="recommended: each one's own; same: one for all")] = "recommended",
     optimizers: Annotated[str, typer.Option(help="names, separated by commas")] = "sgd",
     rates: Annotated[str, typer.Option(help="learning rates to try: auto, or some separated by commas")] = "auto",
+    widen: Annotated[
+        bool | None,
+        typer.Option("--widen/--no-widen", help="more rates while a best one is at the edge  [default: if auto]"),
+    ] = None,
     shared_rate: Annotated[float | None, typer.Option(help="the rate that all are tested at too")] = None,
     seeds: Annotated[int, typer.Option(help="seeds for tuning, and as many fresh ones for the test")] = 20,
     epochs: Annotated[int, typer.Option(help="passes over the training data")] = 200,
@@ -50,6 +54,7 @@ def compare(
     settings: dict[str, Any] = {
         "hidden": sizes(hidden),
         "rates": "auto" if rates == "auto" else [rate(text) for text in words(rates)],
+        "widen": widen,
         "shared_rate": shared_rate,
         "seeds": seeds,
         "epochs": epochs,
@@ -113,45 +118,54 @@ def _activation(text: str) -> tuple[str, Any]:
 
 
 def _table(found: Any) -> list[Any]:
-    """The results on the fresh seeds, and what a straight line can do."""
+    """The results on the fresh seeds, what a straight line can do, and the learning rates."""
     from rich import box
     from rich.table import Table
 
+    from minnet.lab.summary import good_rates, passing
+
     seeds = found.runs[found.runs.phase == "test"].seed.nunique()
-    share = found.data.task == "classification"
+    share, points = found.data.task == "classification", f"{found.test_points:,} test points"
     what = "Test accuracy" if share else "Test R²"
-    table = Table(
-        title=f"{what} on {found.data.name}, {seeds} fresh seeds",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        collapse_padding=True,
-    )
+    look: dict[str, Any] = {"box": box.SIMPLE_HEAD, "pad_edge": False, "collapse_padding": True}
+    table = Table(title=f"{what} on {found.data.name}, {seeds} fresh seeds, with 95 % intervals", **look)
+    rates = Table(title="Learning rates", **look)
     table.add_column("activation", no_wrap=True)
-    headings = "rate", "good rates", "mean", "95 % interval", "worst", "failed", f"at {found.shared_rate:g}"
-    for heading in headings:
+    rates.add_column("activation", no_wrap=True)
+    for heading in ("mean", "these points", *(["new points"] if share else []), "worst", "failed"):
         table.add_column(heading, justify="right", no_wrap=True)
+    for heading in ("own rate", "good rates", f"mean at {found.shared_rate:g}"):
+        rates.add_column(heading, justify="right", no_wrap=True)
     for act, row in found.table.iterrows():
+        new = [f"{found.show(row.crossed_low)} to {found.show(row.crossed_high)}"] if share else []
         table.add_row(
             act,
-            f"{row.rate:.3g}",
-            f"{row.window_low:.3g}-{row.window_high:.3g}",
             found.show(row.score),
-            f"{found.show(max(row.low, 0) if share else row.low)} to {found.show(min(row.high, 1))}",
+            f"{found.show(row.low)} to {found.show(row.high)}",
+            *new,
             found.show(row.worst),
-            f"{row.failed:.0%}",
-            found.show(row.shared_score),
+            found.failed(act),
         )
+        rates.add_row(act, f"{row.rate:.3g}", " to ".join(good_rates(row)), found.show(row.shared_score))
     ceiling = found.data.ceiling
     if ceiling is not None:
         table.add_section()
-        table.add_row("best line", "", "", f"{ceiling:.1%}", "exact")
+        table.add_row("best line", f"{ceiling:.1%}", "exact")
     line = "Best line: the best that any straight line can do on the same test points, computed."
-    least = "the best straight line" if ceiling is not None else "guessing"
+    new_points = (
+        "New points: seeds and test points both vary."
+        if share
+        else "For new points there is no interval: R² is not made of points that are right or wrong."
+    )
     return [
         table,
         *([line] if ceiling is not None else ()),
-        "Rate: the learning rate best on validation data. Good rates: within one point of it there.",
-        "Interval: Student's t for the mean over seeds. Worst: the worst seed.",
-        f"Failed: seeds that diverged, or did no better than {least} plus one point.",
+        f"These points: Student's t over seeds, on these {points}. {new_points}",
+        "Worst: the worst seed. A diverged seed counts as guessing.",
+        f"Failed: seeds that diverged, or did no better than {passing(found.data)}; Wilson's interval.",
+        *found.cautions()[:-1],
+        found.cautions()[-1] + "\n",
+        rates,
+        "Own rate: best on validation data. Good rates: within one point of it there; ≤ and ≥: the grid ends.",
         f"At {found.shared_rate:g}: the mean if all had to share that learning rate.\n",
     ]

@@ -71,7 +71,9 @@ def train(
 
 def _answer(data: Dataset, split: Split, run: Run, seeds: range, out: Path | None) -> Answer:
     """What came of it; the network of the seed that did best on its validation points is written to `out`."""
-    scores, best = _test_scores(data, split, run), _best(run)
+    from minnet.lab.summary import quoted
+
+    (scores, right), best = _test_scores(data, split, run), _best(run)
     rows = [len(split.x[0]), len(split.x_val[0]), len(split.x_test[0])]
     document: dict[str, Any] = {
         "data": data.name,
@@ -85,7 +87,7 @@ def _answer(data: Dataset, split: Split, run: Run, seeds: range, out: Path | Non
         "test_score": scores,
         "best_seed": seeds[best],
         "file": None if run.diverged.all() else out,
-        **dict.fromkeys(("mean", "low", "high", "limit")),
+        **dict.fromkeys(("mean", "low", "high", "crossed_low", "crossed_high", "limit")),
     }
     parts = [
         Prose(
@@ -96,25 +98,33 @@ def _answer(data: Dataset, split: Split, run: Run, seeds: range, out: Path | Non
     ]
     if run.diverged.all():
         return Answer(document, [*parts, Prose(_diverged(run))], code=1)
-    said, values = _told(data, scores, seeds, best)
+    said, values = _told(data, scores, right, seeds, best)
     notes = []
     if out is not None:
         _write(out, data, run, best, seeds, float(scores[best]))
         notes.append(f"Saved: {out}. `minnet predict {out} new.csv` uses it, `minnet inspect {out}` looks into it.")
     if run.diverged.any():
-        notes.append(f"{run.diverged.sum()} of {len(seeds)} seeds diverged; they are left out.")
+        counted = f"each counts as guessing ({quoted(data, data.guess)})"
+        notes.append(f"{run.diverged.sum()} of {len(seeds)} seeds diverged; {counted}.")
     interrupted = any(stop.reason == "interrupted" for stop in run.stops)
     notes += ["Interrupted: what you see is what was trained until then."] if interrupted else []
     return Answer(document | values, [*parts, *_history(data, run), Prose(said)],
                   code=INTERRUPTED if interrupted else 0, notes=notes)  # fmt: skip
 
 
-def _test_scores(data: Dataset, split: Split, run: Run) -> Array:
-    """Accuracy or R² of each seed on its test points, (K,); NaN where it diverged."""
-    loss = softmax_cross_entropy if data.task == "classification" else mse
+def _test_scores(data: Dataset, split: Split, run: Run) -> tuple[Array, Array]:
+    """Accuracy or R² of each seed on its test points (K,), and of classes which points it has right (K, N).
+
+    A seed that diverged counts as guessing, as in `minnet compare`.
+    """
     with np.errstate(all="ignore"):
         y = run(split.x_test)
-        return np.where(run.diverged, np.nan, loss.metric(y, loss.encode(split.y_test, y.shape[-1], y.dtype)))
+        if data.task == "regression":
+            score = mse.metric(y, mse.encode(split.y_test, y.shape[-1], y.dtype))
+            return np.where(run.diverged, 0.0, score), np.zeros((len(y), 0), bool)
+    guess = np.array([np.bincount(labels).argmax() for labels in split.y_test])
+    right = np.where(run.diverged[:, None], guess[:, None], y.argmax(axis=-1)) == split.y_test
+    return right.mean(axis=-1), right
 
 
 def _best(run: Run) -> int:
@@ -140,26 +150,31 @@ def _history(data: Dataset, run: Run) -> list[Any]:
         return []
     shown = np.unique(np.linspace(1, done, SHOWN).astype(int))
     rows = [[epoch, *(f"{run.history[name][epoch - 1, going].mean():.4f}" for name in columns)] for epoch in shown]
-    title = [f"Means over {len(going)} seeds:"] if len(going) > 1 else []
+    rest = " that did not diverge" if run.diverged.any() else ""
+    title = [f"Means over {len(going)} seeds{rest}:"] if len(run.stops) > 1 else []
     return [*title, table(["epoch", *columns.values()], rows, left=0), ""]
 
 
-def _told(data: Dataset, scores: Array, seeds: range, best: int) -> tuple[str, dict[str, Any]]:
-    """The test score in words and as values: of one network, or the mean over the seeds with its interval."""
-    from minnet.lab.statistics import mean_interval
-    from minnet.lab.summary import limit, quoted
+def _told(data: Dataset, scores: Array, right: Array, seeds: range, best: int) -> tuple[str, dict[str, Any]]:
+    """The test score in words and as values: of one network, or the mean over the seeds with its intervals."""
+    from minnet.lab.statistics import crossed_interval, mean_interval
+    from minnet.lab.summary import bounds, limit, quoted, resolution
 
     level, name = limit(data)
     what = "Test accuracy" if data.task == "classification" else "Test R²"
     beside = f"{name[0].upper()}{name[1:]} on the same points: {quoted(data, level)}."
-    mean, low, high = mean_interval(scores[~np.isnan(scores)])
+    mean, low, high = mean_interval(scores, bounds=bounds(data), resolution=resolution(data))
+    new_low, new_high = crossed_interval(right)[1:] if right.size else (np.nan, np.nan)
     values = {"mean": mean, "low": low, "high": high, "limit": level}
+    values |= {"crossed_low": new_low, "crossed_high": new_high}
     if len(seeds) == 1:
         return f"{what}: {quoted(data, mean)}. {beside}", values
-    interval = f", 95 % interval {quoted(data, low)} to {quoted(data, min(high, 1))}" if low == low else ""
+    interval = f"95 % interval {quoted(data, low)} to {quoted(data, high)} on these {len(data.test[1]):,} points"
+    if right.size:
+        interval += f", {quoted(data, new_low)} to {quoted(data, new_high)} on new points"
     text = (
-        f"{what}: {quoted(data, mean)}, mean of {np.sum(~np.isnan(scores))} seeds{interval}; worst "
-        f"{quoted(data, np.nanmin(scores))}. {beside}\nBest on its own validation rows: seed {seeds[best]}, "
+        f"{what}: {quoted(data, mean)}, mean of {len(seeds)} seeds, {interval}; worst "
+        f"{quoted(data, scores.min())}. {beside}\nBest on its own validation rows: seed {seeds[best]}, "
         f"with {quoted(data, scores[best])} on the test rows."
     )
     return text, values

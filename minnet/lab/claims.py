@@ -19,6 +19,7 @@ from matplotlib import rc_context
 
 from minnet.lab.drawing import DRAWING, Picture, inline, page_templates, saved, write_files
 from minnet.lab.manifest import command, versions
+from minnet.lab.statistics import COUNTS, RARE, SKEWED
 
 Full = Annotated[bool, typer.Option("--full", help="more seeds: minutes instead of seconds")]
 Quick = Annotated[bool, typer.Option("--quick", help="fewer seeds, for a classroom")]
@@ -167,5 +168,9 @@ def write_page(summaries: Sequence[Mapping[str, Any]], path: Path, links: Mappin
             for picture in part["pictures"]:
                 svg = (path.parent / f"{picture['figure']}.svg").read_text("utf-8")
                 picture["svg"] = inline(svg, key=picture["figure"], alt=picture["alt"])
-    page = page_templates().get_template("claims.html.jinja").render(summaries=summaries, links=links)
+    page = (
+        page_templates()
+        .get_template("claims.html.jinja")
+        .render(summaries=summaries, links=links, cautions=(SKEWED, COUNTS, RARE))
+    )
     write_files({path: page.encode()})

@@ -1,11 +1,12 @@
 """A fair comparison of activations: tune each one's learning rate on validation data, then test on fresh seeds.
 
-Seed k fixes the data, the batch order and the base draws of the weights, for every condition alike.
+Seed k fixes the data and the batch order for every condition alike, and the stream that the weights are drawn from. The
+draws themselves are the same where the initializer is: the normals of one and the uniforms of another share nothing.
 """
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +31,6 @@ from minnet.lab.conditions import (
 )
 from minnet.lab.datasets import Dataset
 from minnet.lab.manifest import command, data_hash, engine_hash, versions
-from minnet.lab.statistics import all_pairs
 from minnet.lab.summary import best_rates, beyond, summary
 from minnet.lab.trials import Outcome, Trial
 from minnet.lab.work import Store, on_stderr, work_out
@@ -54,6 +54,7 @@ def compare(
     initialisers: Mapping[str, Initializer] | Iterable[str] = (RECOMMENDED, SAME),
     optimizers: Mapping[str, Optimizer] | Iterable[str] = ("SGD",),
     rates: Literal["auto"] | Iterable[float] = "auto",
+    widen: bool | None = None,
     shared_rate: float | None = None,
     seeds: int = 20,
     first_seed: int = 0,
@@ -72,11 +73,15 @@ def compare(
     activations: names, objects, "package.module:NAME" or factories (n_in, n_out) -> Network, as a list or by name.
     initialisers: "recommended" (each activation's own), "same" (glorot_uniform for all), or others by name.
 
-    Tuning: `seeds` seeds at every rate of the grid ("auto": RATES, or ADAPTIVE_RATES for an adaptive optimizer), which
-    is widened for all while some condition's best lies at its edge; the best has the highest mean validation score,
-    ties go to the lower mean validation loss. Test: as many fresh seeds at each one's best rate and at `shared_rate`
-    (0.1, or 0.001 for an adaptive optimizer). A run that diverges scores what guessing scores. `own_seeds` names
-    activations that draw weights and batch order of their own rather than share them with the others.
+    Tuning: `seeds` seeds at every rate of the grid ("auto": RATES, or ADAPTIVE_RATES for an adaptive optimizer). If
+    `widen`, it is widened for all while some condition's best lies at its edge; by default rates that you give stay as
+    they are. The best has the highest mean validation score, ties go to the lower mean validation loss. Test: as many
+    fresh seeds at each one's best rate and at `shared_rate` (0.1, or 0.001 for an adaptive optimizer). A run that
+    diverges counts, and scores what guessing scores. `own_seeds` names activations that draw weights and batch order of
+    their own rather than share them with the others.
+
+    Intervals are of two kinds: for these test points, which all seeds share, and for new points (see `summary`). The
+    pairs' p is corrected over all pairs by Holm's method, so a pair's verdict depends on how many are compared.
 
     The work is spread over `jobs` cores, or over the Dask cluster whose scheduler is at `cluster`. What is trained is
     kept in `out`/trained, and not trained again unless `fresh`: a comparison that was killed goes on where it was. What
@@ -110,21 +115,23 @@ def compare(
     methods = {c.optimizer: c.method for c in grid}
     todo = {name: fixed or list(RATES if is_sgd(method) else ADAPTIVE_RATES) for name, method in methods.items()}
     tried: dict[str, list[float]] = {name: [] for name in methods}
+    widened = fixed is None if widen is None else widen
     while any(todo.values()):
         work.do({(c, "tuning"): trials(c, todo[c.optimizer], tuning) for c in grid}, len(grid))
         best = best_rates(work.runs())
         tried = {name: sorted(tried[name] + todo[name]) for name in methods}
-        todo = {name: beyond(tried[name], (best[c.name] for c in grid if c.optimizer == name)) for name in methods}
+        todo = {name: beyond(tried[name], [best[c.name] for c in grid if c.optimizer == name]) if widened else []
+                for name in methods}  # fmt: skip
     best = {c.name: best[c.name] for c in grid}
     shared = {c.name: shared_rate or (0.1 if is_sgd(c.method) else 0.001) for c in grid}
     work.do({(c, "test"): trials(c, (best[c.name], shared[c.name]), test) for c in grid})
 
-    curves, examples, first = {}, {}, data.split(test[0])
+    curves, examples, right, first = {}, {}, dict[Hashable, Array](), data.split(test[0])
     for c in grid:
-        curves[c.name], theta = work.at_rate(c, best[c.name])
+        curves[c.name], theta, right[c.name] = work.at_rate(c, best[c.name])
         examples[c.name] = c.network, theta, first
     runs = work.runs()
-    table, scores = summary(runs, best, shared, data)
+    table, pairs = summary(runs, best, shared, data, right if data.task == "classification" else None)
     manifest = {
         "command": command(),
         "versions": dict(versions()),
@@ -151,7 +158,7 @@ def compare(
     unnamed = [f"The weights of {c.name} start by {c.weights}." for c in grid if UNNAMED in c.weights]
     for remark in (*unnamed, *work.store.remarks()):
         note(remark)
-    return Comparison(data, runs, table, all_pairs(scores), curves, examples, manifest)
+    return Comparison(data, runs, table, pairs, curves, examples, manifest)
 
 
 def in_pieces(
@@ -198,16 +205,20 @@ class _Work:
         assert found is not None
         return found
 
-    def at_rate(self, condition: Condition, rate: float) -> tuple[pd.DataFrame, Array]:
-        """Of the test at this rate: the test score (a row an epoch, a column a seed), and the first seed's theta."""
-        curves, thetas = [], []
+    def at_rate(self, condition: Condition, rate: float) -> tuple[pd.DataFrame, Array, Array]:
+        """Of the test at this rate: the test score (a row an epoch, a column a seed), and the first seed's theta.
+
+        And which test points each seed got right, (seeds, N); (seeds, 0) for a regression.
+        """
+        curves, thetas, rights, points = [], [], [], len(self.data.test[1])
         for trial in self.trials[condition, "test"]:
             if rate in trial.rates:
                 outcome, at, n = self.outcome(trial), trial.rates.index(rate), len(trial.seeds)
                 epoch, seed = pd.Index(outcome["epoch"], name="epoch"), pd.Index(trial.seeds, name="seed")
                 curves.append(pd.DataFrame(outcome["curve"][:, at * n : (at + 1) * n], epoch, seed))
                 thetas.append(outcome["theta"][at])
-        return pd.concat(curves, axis=1), thetas[0]
+                rights.append(np.unpackbits(outcome["right"][at * n : (at + 1) * n], axis=1)[:, :points])
+        return pd.concat(curves, axis=1), thetas[0], np.concatenate(rights)
 
     def runs(self) -> pd.DataFrame:
         """One row a run, in an order that does not depend on when each was done."""

@@ -88,9 +88,10 @@ def _activation_or_factory(part: Any, name: str) -> Activation | Factory:
 def _named(parts: Mapping[str, Any] | Iterable[Any]) -> dict[str, Any]:
     """Parts by name; a list's are named by what was written, or by their class (functions: by their own name)."""
     if isinstance(parts, Mapping):
-        return dict(parts)
-    parts = [parts] if isinstance(parts, str) else list(parts)
-    names = [p if isinstance(p, str) else getattr(p, "__name__", type(p).__name__).lower() for p in parts]
+        names, parts = [str(name) for name in parts], list(parts.values())
+    else:
+        parts = [parts] if isinstance(parts, str) else list(parts)
+        names = [p if isinstance(p, str) else getattr(p, "__name__", type(p).__name__).lower() for p in parts]
     require(len(set(names)) == len(names), f"two of {', '.join(names)} have the same name: give a dict of names")
     return dict(zip(names, parts, strict=True))
 

@@ -28,7 +28,10 @@ def null_control(data: Dataset, repeats: int, **settings: Any) -> pd.DataFrame:
 
 
 def positive_control(data: Iterable[Dataset], repeats: int, **settings: Any) -> pd.DataFrame:
-    """Compare linear-only with ReLU `repeats` times on each of `data`: one row a repeat, each "relu better"."""
+    """Compare linear-only with ReLU `repeats` times on each of `data`: one row a repeat.
+
+    Each verdict should begin with "relu better" (on few seeds it adds "where it did not fail").
+    """
     return _repeated({"linear-only": Identity(), "relu": ReLU()}, data, repeats, **settings)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from minnet.lab.compare import RATES
 from minnet.lab.datasets import Dataset
-from minnet.lab.summary import beyond
+from minnet.lab.summary import DIGITS, beyond
 from minnet.lab.work import Result, Store, work_out
 from minnet.losses import Loss
 from minnet.network import Network
@@ -147,7 +147,9 @@ def tuned(
     while todo:
         means |= {which: float(found["score"].mean()) for which, found in work(dict.fromkeys(heads, todo), 0).items()}
         tried = sorted(tried + todo)
-        best = {name: -max((means[name, rate], -rate) for rate in tried)[1] for name in heads}  # of a tie the lower
+        best = {
+            name: -max((round(means[name, rate], DIGITS), -rate) for rate in tried)[1] for name in heads
+        }  # of a tie the lower
         todo = beyond(tried, best.values())
     tests = work({name: [rate] for name, rate in best.items()}, seeds)
     return {name: _tested(heads[name], best[name], tests[name, best[name]], tried, [means[name, r] for r in tried])

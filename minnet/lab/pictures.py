@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 import minnet.lab.plots as plots
 from minnet.lab.comparison import Comparison
 from minnet.lab.drawing import Picture
-from minnet.lab.summary import limit, quoted
+from minnet.lab.statistics import SAME
+from minnet.lab.summary import bounds, limit, quoted, resolution
 
 WIDTH = 4.6  # inches: at a phone's width the text of a figure is then about as large as it is drawn
 MANY = 7  # conditions in one figure, which is as many as there are colours; more get a panel each
@@ -46,9 +47,11 @@ def pictures(comparison: Comparison) -> Iterator[Picture]:
     if share and comparison.examples and next(iter(comparison.examples.values()))[2].x.shape[-1] == 2:
         yield _boundaries(comparison)
     tuning = comparison.runs[comparison.runs.phase == "tuning"]
+    within, step = bounds(comparison.data), resolution(comparison.data)
     lines = {
         name: plots.line(
-            tuning[tuning.condition == name].pivot(index="rate", columns="seed", values="validation_score")
+            tuning[tuning.condition == name].pivot(index="rate", columns="seed", values="validation_score"),
+            bounds=within,
         )
         for name in table.index
     }
@@ -65,7 +68,11 @@ def pictures(comparison: Comparison) -> Iterator[Picture]:
         f"Line chart of validation {score} over the learning rate. Chosen rates: {chosen}.",
         figure,
     )
-    curves = {name: plots.line(curve) for name, curve in comparison.curves.items() if not curve.empty}
+    curves = {
+        name: plots.line(curve, bounds=within, resolution=step)
+        for name, curve in comparison.curves.items()
+        if not curve.empty
+    }
     ceiling, limit_name = limit(comparison.data)
     figure = _lines_figure(curves, {}, "epoch", f"test {score}", (ceiling, limit_name), lambda ax: None)
     last = ", ".join(f"{name} {quoted(comparison.data, line.mean[-1])}" for name, line in curves.items())
@@ -73,7 +80,8 @@ def pictures(comparison: Comparison) -> Iterator[Picture]:
         "curves",
         "Learning curves",
         f"Mean test {score} of {seeds['test']} fresh seeds, each condition at its own best rate; band: 95 % t interval "
-        f"of the mean; dashed: {limit_name}, {quoted(comparison.data, ceiling)}. The curves decide nothing.",
+        f"of the mean on these test points; dashed: {limit_name}, {quoted(comparison.data, ceiling)}. The curves "
+        "decide nothing.",
         f"Line chart of test {score} over the epochs. At the end: {last}.",
         figure,
     )
@@ -103,7 +111,7 @@ def _boundaries(comparison: Comparison) -> Picture:
 
 def _forest(comparison: Comparison, score: str, seeds: int) -> Picture:
     pairs = shown_pairs(comparison)
-    found = int((pairs.verdict != "no detectable difference").sum())
+    found = int((pairs.verdict != SAME).sum())
     figure = Figure(figsize=(WIDTH, 0.8 + 0.4 * len(pairs)), layout="constrained")
     scale = 100 if is_share(comparison) else 1
     shown = pairs.assign(a=pairs.a.map(_brief), b=pairs.b.map(_brief),
@@ -119,8 +127,9 @@ def _forest(comparison: Comparison, score: str, seeds: int) -> Picture:
     return Picture(
         "pairs",
         "Pairwise differences",
-        f"First minus second, mean over {seeds} paired seeds with its 95 % interval. Blue square: detected after "
-        f"Holm's correction over all pairs; hollow: no detectable difference.{only}",
+        f"First minus second, mean over {seeds} paired seeds with its 95 % interval on these test points. Blue "
+        f"square: detected{' on new points too' * is_share(comparison)}, after Holm's correction over all pairs; "
+        f"hollow: no detectable difference.{only}",
         f"Forest plot of {len(pairs)} pairwise differences, {found} of them detected. The table below has the numbers.",
         figure,
     )
@@ -161,7 +170,7 @@ def _lines_figure(
             # Within a decade there may be no major tick to label.
             ax.xaxis.set_minor_formatter("" if high > 10 * low else "{x:g}")
         low, high = ax.get_ylim()
-        # R² has no lower end, and a failed run would squeeze the rest; an interval may reach beyond what can be.
+        # R² has no lower end, and a failed run would squeeze the rest.
         ax.set_ylim(max(low, -0.25 if "R²" in ylabel else 0), min(high, 1.02))
     return figure
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 
 from minnet.lab.datasets import Split
-from minnet.lab.statistics import mean_interval
+from minnet.lab.statistics import ANY, SAME, Bounds, mean_interval
 from minnet.network import Network
 from minnet.pairing import squeezes
 from minnet.settings import Array
@@ -67,9 +67,10 @@ class Line(NamedTuple):
     high: Array
 
 
-def line(scores: pd.DataFrame) -> Line:
-    """The Line of scores: a row an x, a column a seed."""
-    rows = [mean_interval(row[np.isfinite(row)]) for row in scores.to_numpy(float)]
+def line(scores: pd.DataFrame, *, bounds: Bounds = ANY, resolution: float = 0.0) -> Line:
+    """The Line of scores: a row an x, a column a seed. `bounds` and `resolution` as in mean_interval."""
+    kept = (row[np.isfinite(row)] for row in scores.to_numpy(float))
+    rows = [mean_interval(row, bounds=bounds, resolution=resolution) for row in kept]
     return Line(scores.index.to_numpy(float), *np.array(rows).reshape(-1, 3).T)
 
 
@@ -101,7 +102,7 @@ def forest(pairs: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Mean differences with their intervals, a row a pair; filled where a difference was detected, hollow where not."""
     ax = _axes(ax)
     for row, pair in enumerate(pairs.itertuples()):
-        found = pair.verdict != "no detectable difference"
+        found = pair.verdict != SAME
         colour = COLOURS[0] if found else "0.4"
         ax.plot([pair.low, pair.high], [row, row], color=colour, linewidth=1.6 if found else 1.0)
         ax.plot(pair.difference, row, "s" if found else "o", color=colour, markersize=5,

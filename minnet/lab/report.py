@@ -18,7 +18,7 @@ from minnet.lab.comparison import Comparison
 from minnet.lab.diagnosis import Diagnosis, diagnose
 from minnet.lab.drawing import DRAWING, inline, page_templates, saved, write_files
 from minnet.lab.pictures import is_share, pictures, shared_rates, shown_pairs
-from minnet.lab.summary import limit, quoted
+from minnet.lab.summary import WHERE, failed, good_rates, limit, passing, quoted
 from minnet.run import Run
 
 
@@ -82,6 +82,11 @@ def _facts(comparison: Comparison) -> dict[str, Any]:
         "notes": getattr(data, "notes", ()),
         "share": is_share(comparison),
         "verdict": comparison.verdict(),
+        "limit": limit(data),
+        "passing": passing(data),
+        "cautions": comparison.cautions(),
+        "aside": WHERE,
+        "failed": {name: comparison.failed(name) for name in comparison.table.index},
         "table": [(name, _window(row), row) for name, row in comparison.table.iterrows()],
         "pairs": list(shown_pairs(comparison).itertuples()),
         "hidden_pairs": len(comparison.pairs) - len(shown_pairs(comparison)),
@@ -98,12 +103,10 @@ def _facts(comparison: Comparison) -> dict[str, Any]:
 
 
 def _window(row: pd.Series) -> str:
-    """The window of good learning rates, by its ends if they are known."""
-    width = f"{row.window:.2g} decade{'' if row.window == 1 else 's'}"
-    if "window_low" not in row:
-        return width
-    low, high = f"{row.window_low:.3g}", f"{row.window_high:.3g}"
-    return f"{low} to {high} ({width})" if low != high else f"{low} only"
+    """The window of good learning rates, by its ends and in decades."""
+    width = f"{row.window:.2g}\u00a0decade{'' if row.window == 1 else 's'}"
+    low, high = good_rates(row)
+    return f"{low} to {high} ({width})" if row.window_low != row.window_high else f"{high if high > low else low} only"
 
 
 def _failures(comparison: Comparison) -> Iterator[tuple[str, str]]:
@@ -112,10 +115,10 @@ def _failures(comparison: Comparison) -> Iterator[tuple[str, str]]:
     for condition, row in comparison.table.iterrows():
         mine = runs[runs.condition == condition]
         own = mine[(mine.phase == "test") & (mine.rate == row.rate)]
-        low = own[~own.diverged & (own.test_score <= ceiling + 0.01)]
+        low = own[failed(comparison.data, own.test_score, own.diverged) & ~own.diverged]
         if len(low):
             worst = f"seed {low.seed[low.test_score.idxmin()]}, has {quoted(comparison.data, low.test_score.min())}"
-            least = f"{name} ({quoted(comparison.data, ceiling)}) plus one point"
+            least = f"{passing(comparison.data)} ({name}: {quoted(comparison.data, ceiling)})"
             yield str(condition), f"{len(low)} of {len(own)} test seeds did no better than {least}; the worst, {worst}"
             if own.seed.iloc[0] in set(low.seed):
                 yield str(condition), _diagnosis(comparison, str(condition), int(own.seed.iloc[0]))

@@ -57,8 +57,9 @@ class Trial:
     def __call__(self) -> Outcome:
         """Train, and return plain arrays: diverged, message, validation_score, validation_loss, test_score: (K,).
 
-        Besides theta (rates, P), that of the first seed; and if asked for, epoch (E,) and curve (E, K), the test score
-        at some twenty epochs. A run that diverged, or that ends in no finite number, scores what guessing scores.
+        Besides theta (rates, P), that of the first seed; and if curves are asked for, epoch (E,) and curve (E, K), the
+        test score at some twenty epochs, and of classes right (K, N), which test points are right, as packed bits. A
+        run that diverged, or that ends in no finite number, scores what guessing scores.
         """
         from threadpoolctl import threadpool_limits
 
@@ -87,8 +88,8 @@ class Trial:
                 theta=theta,
                 callbacks=[watch] if self.curves else [],
             )
-            loss, score = self._scored(run, x_val, y_val)
-            _, test_score = self._scored(run, x_test, y_test)
+            loss, score, _ = self._scored(run, x_val, y_val)
+            _, test_score, right = self._scored(run, x_test, y_test)
         if any(stop.reason == "interrupted" for stop in run.stops):
             raise KeyboardInterrupt
         return {
@@ -97,6 +98,7 @@ class Trial:
             "validation_score": score,
             "validation_loss": loss,
             "test_score": test_score,
+            "right": np.packbits(right[:, : right.shape[1] if self.curves else 0], axis=1),
             "theta": run.theta[:: len(self.seeds)],
             "epoch": np.array(list(curve), int),
             "curve": np.array(list(curve.values())).reshape(len(curve), len(run.theta)),
@@ -116,18 +118,21 @@ class Trial:
             return y
         return (y if y.ndim > 2 else y[..., None]).astype(np.float32)
 
-    def _scored(self, run: Run, x: Array, y: Array) -> tuple[Array, Array]:
-        """Loss and score (accuracy or R²) of each replica, (K,)."""
+    def _scored(self, run: Run, x: Array, y: Array) -> tuple[Array, Array, Array]:
+        """Loss and score (accuracy or R²) of each replica, (K,), and which points it has right (K, N), of classes."""
         with np.errstate(all="ignore"):
             out = run(x)
             loss, _ = self._loss(out, y)
-            if self.data.task == "classification":
-                score = (out.argmax(axis=-1) == y).mean(axis=-1)
-                guess = np.array([np.bincount(labels).max() / len(labels) for labels in y])
-            else:
-                score, guess = self._loss.metric(out, y), np.zeros(len(y))
+            score = self._loss.metric(out, y) if self.data.task == "regression" else np.zeros(len(y))
         bad = run.diverged | ~np.isfinite(score) | ~np.isfinite(loss)
-        return np.where(bad, np.inf, loss).astype(float), np.where(bad, guess, score).astype(float)
+        right = np.zeros((len(y), 0), bool)
+        if self.data.task == "classification":
+            guess = np.array([np.bincount(labels).argmax() for labels in y])
+            right = np.where(bad[:, None], guess[:, None], out.argmax(axis=-1)) == y
+            score = right.mean(axis=-1)
+        else:
+            score = np.where(bad, 0.0, score)
+        return np.where(bad, np.inf, loss).astype(float), score.astype(float), right
 
 
 def _unpacked(yours: bytes, settings: dict[str, Any]) -> Trial:
