@@ -139,7 +139,7 @@ def never_off(how: Effort) -> Part:
     count = zero["relu"].size
     return Part(
         "Firing or not",
-        "a ReLU unit is exactly 0 for more than one input in a hundred, on average; a sigmoid or softplus unit for none",
+        "ReLU units are exactly 0 for more than 1 % of the inputs, on average; sigmoid and softplus units for none",
         "share of outputs of hidden units that are exactly 0, after training: "
         + "; ".join(f"{name} {stated(shares, '.1%')}" for name, shares in zero.items())
         + f" (mean and 95 % interval over {count} fresh seeds, {units} units, {len(MOONS.test[1])} test points each)",
