@@ -151,7 +151,7 @@ def never_off(how: Effort) -> Part:
 def judge_never_off(zero: dict[str, Array]) -> list[Statement]:
     """By activation: the share of the hidden outputs that are exactly 0, a number a seed."""
     laws = [law(exact(not zero[name].any()), f"for {name}") for name in ("sigmoid", "softplus")]
-    return [Statement(above(mean_ends(zero["relu"], 0, 1), 0.01), "for ReLU"), *laws]
+    return [Statement(above(mean_ends(zero["relu"], bounds=(0, 1)), 0.01), "for ReLU"), *laws]
 
 
 def zero_shares(this: Trained) -> Array:
@@ -244,8 +244,8 @@ def judge_half(means: list[Array], last: Array, trained: Array) -> list[Statemen
     extreme = ((last == 0) | (last == 1)).mean(axis=-1)
     return [
         law(exact(all(near)), "for the mean at the start"),
-        Statement(within(mean_ends(trained, 0, 1), 0.45, 0.55), "for the mean after training"),
-        Statement(below(mean_ends(extreme, 0, 1), 0.05), "for single units of the last layer"),
+        Statement(within(mean_ends(trained, bounds=(0, 1)), 0.45, 0.55), "for the mean after training"),
+        Statement(below(mean_ends(extreme, bounds=(0, 1)), 0.05), "for single units of the last layer"),
     ]
 
 
@@ -323,11 +323,14 @@ def silenced(how: Effort) -> Part:
 
 def judge_silenced(correlations: list[Array]) -> list[Statement]:
     """By layer: the rank correlation of each network, (K,). Layers may differ, so each is judged by itself."""
-    return [Statement(above(mean_ends(found, -1, 1), 0), f"in layer {i}") for i, found in enumerate(correlations, 1)]
+    return [
+        Statement(above(mean_ends(found, bounds=(-1, 1)), 0), f"in layer {i}")
+        for i, found in enumerate(correlations, 1)
+    ]
 
 
 def _correlation(found: Array) -> str:
-    low, high = mean_ends(found, -1, 1)
+    low, high = mean_ends(found, bounds=(-1, 1))
     return f"{found.mean():.2f} [{low:.2f}, {high:.2f}]"
 
 

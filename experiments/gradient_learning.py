@@ -280,7 +280,7 @@ def loss_and_slope(how: Effort, loss: mn.Loss = mn.binary_cross_entropy) -> Part
                      f"{one.scores[one.rates.index(0.1)]:>13.1%}")  # fmt: skip
     late = [found[f"{name}, started at z = -10"] for name in ("cross-entropy", "squared error")]
     ahead = late[0].curve[-1] - late[1].curve[-1]
-    low, high = mean_ends(ahead, -1, 1)
+    low, high = mean_ends(ahead, bounds=(-1, 1))
     waits = passed(late[1]) - passed(late[0])
     return Part(
         "The loss matters as much as the activation",
@@ -302,7 +302,7 @@ def judge_losses(ratio: float, waits: Array, ahead: Array) -> list[Statement]:
     return [
         law(exact(abs(ratio - 1) < 1e-9), "for the gradient"),
         Statement(above(mean_ends(waits), 0), "for the epochs it takes"),
-        Statement(above(mean_ends(ahead, -1, 1), 0.01), "for the accuracy at the end"),
+        Statement(above(mean_ends(ahead, bounds=(-1, 1)), 0.01), "for the accuracy at the end"),
     ]
 
 

@@ -159,7 +159,7 @@ def barely(how: Effort) -> Part:
         for name, row in result.table.iterrows():
             runs = result.runs[(result.runs.phase == "test") & (result.runs.condition == name)]
             at_shared = runs[runs.rate == row.shared_rate].test_score
-            at_shared_rate = row.shared_score, *mean_ends(at_shared, 0, 1)
+            at_shared_rate = row.shared_score, *mean_ends(at_shared, bounds=(0, 1))
             found = {f"{name} at its own rate": (row.score, row.low, row.high),
                      f"{name} at rate {row.shared_rate:g}": at_shared_rate}  # fmt: skip
             own, shared = (f"{mean:.1%} [{low:.1%}, {min(high, 1):.1%}]" for mean, low, high in found.values())

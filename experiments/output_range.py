@@ -214,7 +214,7 @@ def unbounded_head(how: Effort) -> Part:
 
 def judge_unbounded(outside: Array) -> list[Statement]:
     """By seed: the share of test points on which the linear head leaves [0, 1]."""
-    return [Statement(above(mean_ends(outside, 0, 1), 0.01))]
+    return [Statement(above(mean_ends(outside, bounds=(0, 1)), 0.01))]
 
 
 def _outputs_figure(found: dict[str, Measured], outside: float) -> Picture:

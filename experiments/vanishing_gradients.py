@@ -462,7 +462,7 @@ def dead_units(how: Effort) -> Part:
     pairs = [_fewest_and_most(of) for of in (rows[len(rates) :], rows[: len(rates)])]
     measured = []
     for fewest, most in pairs:
-        low, high = mean_ends(most[4] - fewest[4], -1, 1)
+        low, high = mean_ends(most[4] - fewest[4], bounds=(-1, 1))
         measured.append(
             f"{_setting(most)} ({most[5].sum()} of {seeds} seeds with a layer all dead); {_setting(fewest)}; paired "
             f"difference {100 * (most[4] - fewest[4]).mean():+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}]"
@@ -510,8 +510,10 @@ def judge_dead_units(wide: Sequence[tuple[Array, Array]], narrow: Sequence[tuple
     """Of each network, where the fewest of its units are dead and where the most: by seed, dead share and accuracy."""
     found = []
     for name, ((_, before), (dead, after)) in (("for the wide network", wide), ("for the narrow network", narrow)):
-        occurs = above(mean_ends(dead, 0, 1), 1 / 2) == HOLDS  # else there is nothing to see of the harm they do
-        found.append(Statement(above(mean_ends(after - before, -1, 1), -0.01) if occurs else UNDECIDED, name))
+        occurs = (
+            above(mean_ends(dead, bounds=(0, 1)), 1 / 2) == HOLDS
+        )  # else there is nothing to see of the harm they do
+        found.append(Statement(above(mean_ends(after - before, bounds=(-1, 1)), -0.01) if occurs else UNDECIDED, name))
     return found
 
 

@@ -133,11 +133,11 @@ ABOVE, BELOW = [0.96, 0.962, 0.961], [0.85, 0.852, 0.851]
         ((BELOW, ABOVE, ABOVE), "does not hold"),
         (
             (ABOVE, ABOVE, BELOW),
-            "half true: holds for tanh (smooth), for hard step (flat); does not hold for ReLU (a kink)",
+            "half true: holds for tanh (smooth), hard step (flat); does not hold for ReLU (a kink)",
         ),
         (
             (ABOVE, [0.96, 0.961, 0.5], BELOW),  # one dead seed of three
-            "not decided: holds for tanh (smooth), for hard step (flat); not decided for ReLU (a kink)",
+            "not decided: holds for tanh (smooth), hard step (flat); not decided for ReLU (a kink)",
         ),
         (([0.8, 0.9, 0.96],) * 3, "not decided"),
     ],

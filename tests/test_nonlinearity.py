@@ -123,12 +123,12 @@ NEAR, BEYOND, SPREAD = (mean + np.linspace(-w, w, 6) for mean, w in ((0.68, 0.01
         (((SPREAD, SPREAD), (SPREAD, SPREAD)), "not decided"),
         (
             ((NEAR, NEAR), (BEYOND, NEAR)),  # sigmoid is near at its own rate too
-            "half true: holds for sigmoid at its own rate, for sigmoid at rate 0.1, for tanh at rate 0.1; does not "
+            "half true: holds for sigmoid at its own rate, sigmoid at rate 0.1, tanh at rate 0.1; does not "
             "hold for tanh at its own rate",
         ),
         (
             ((NEAR, SPREAD), (NEAR, NEAR)),
-            "not decided: holds for sigmoid at its own rate, for tanh at its own rate, for tanh at rate 0.1; not "
+            "not decided: holds for sigmoid at its own rate, tanh at its own rate, tanh at rate 0.1; not "
             "decided for sigmoid at rate 0.1",
         ),
     ],

@@ -141,13 +141,13 @@ def test_the_verdicts_on_heads_follow_their_numbers(monkeypatch):
     found["tanh"] = fake(good)
     undecided = output_range.what_a_head_is_for(Effort.QUICK).verdict
     assert undecided == (
-        "not decided: holds against linear by log-loss, against linear by Brier score; "
-        "not decided against tanh by log-loss, against tanh by Brier score"
+        "not decided: holds against linear by log-loss, linear by Brier score; "
+        "not decided against tanh by log-loss, tanh by Brier score"
     )
     found["tanh"] = fake(best)
     assert output_range.what_a_head_is_for(Effort.QUICK).verdict == (
-        "half true: holds against linear by log-loss, against linear by Brier score; "
-        "does not hold against tanh by log-loss, against tanh by Brier score"
+        "half true: holds against linear by log-loss, linear by Brier score; "
+        "does not hold against tanh by log-loss, tanh by Brier score"
     )
     found["tanh"] = fake(good)
     found["linear"] = fake(good)

@@ -67,8 +67,8 @@ def test_a_range_has_three_answers():
 
 def test_few_values_leave_everything_possible_open():
     assert mean_ends(np.array([])) == mean_ends(np.array([3.0])) == (-np.inf, np.inf)
-    assert mean_ends(np.array([0.5]), 0, 1) == (0, 1)
-    low, high = mean_ends(np.array([0.5, 1.0, 1.0]), 0, 1)
+    assert mean_ends(np.array([0.5]), bounds=(0, 1)) == (0, 1)
+    low, high = mean_ends(np.array([0.5, 1.0, 1.0]), bounds=(0, 1))
     assert 0 < low < high == 1
     assert share_ends(0, 0) == (0, 1)
 
@@ -103,6 +103,15 @@ def test_answers_combine_until_none_that_is_open_could_turn_the_whole():
         (
             [Statement(FAILS, "a"), Statement(HOLDS, "b"), Statement(FAILS, "c"), Statement(UNDECIDED, "d")],
             "half true: holds b; not decided d; does not hold a, c",
+        ),
+        (
+            [
+                Statement(HOLDS, "for a with b"),
+                Statement(HOLDS, "for c"),
+                Statement(HOLDS, "in d"),
+                Statement(FAILS, "for e"),
+            ],
+            "half true: holds for a with b, c, in d; does not hold for e",
         ),
         ([law(HOLDS, "a"), law(FAILS, "b")], "does not hold: holds a; does not hold b"),
         ([law(HOLDS, "x"), Statement(HOLDS, "y")], "holds (the law holds)"),
@@ -360,7 +369,7 @@ def test_every_part_is_fed_tables():
         (
             gradient_learning.judge_differentiable,
             ({"tanh (smooth)": HIGH, "ReLU (a kink)": WIDE, "hard step (flat)": LOW},),
-            "not decided: holds for tanh (smooth), for hard step (flat); not decided for ReLU (a kink)",
+            "not decided: holds for tanh (smooth), hard step (flat); not decided for ReLU (a kink)",
         ),
         (
             nonlinearity.judge_barely,

@@ -73,12 +73,12 @@ def within(ends: Ends, least: float, most: float) -> Answer:
     return HOLDS if least <= low and high <= most else FAILS if high < least or low > most else UNDECIDED
 
 
-def mean_ends(values: Array, least: float = -np.inf, most: float = np.inf) -> Ends:
+def mean_ends(values: Array, *, bounds: Ends = (-np.inf, np.inf)) -> Ends:
     """The 95 % interval of a mean, cut at what is possible: values (n,); of fewer than two, all that is possible."""
     if len(values) < 2:
-        return least, most
+        return bounds
     _, low, high = mean_interval(values)
-    return max(low, least), min(high, most)
+    return max(low, bounds[0]), min(high, bounds[1])
 
 
 def share_ends(count: int, n: int) -> Ends:
@@ -95,7 +95,7 @@ def every(answers: Iterable[Answer]) -> Answer:
     ('not decided', 'does not hold', 'not decided')
     """
     given = set(answers)
-    return next((answer for answer in (FAILS, UNDECIDED, HALF) if answer in given), HOLDS if given else UNDECIDED)
+    return next((answer for answer in (FAILS, UNDECIDED) if answer in given), HOLDS if given else UNDECIDED)
 
 
 def together(answers: Iterable[Answer]) -> Answer:
@@ -124,10 +124,16 @@ def worded(statements: Sequence[Statement]) -> str:
     """
     laws, findings = _apart(statements)
     shown = [s for s in statements if not s.law] or statements
-    about = {kind: ", ".join(s.about for s in shown if s.answer == kind) for kind in Answer}
+    about = {kind: _listed([s.about for s in shown if s.answer == kind]) for kind in Answer}
     differing = [f"{kind} {names}" for kind, names in about.items() if names]
     text = str(answered(statements)) + (f": {'; '.join(differing)}" if len(differing) > 1 else "")
     return f"{text} (the law {ONE[every(laws)]})" if laws and findings else text
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names with their preposition in front, which is not repeated: "for tanh, ReLU"."""
+    first = names[0].partition(" ")[0] if names else ""
+    return ", ".join([*names[:1], *(name.removeprefix(f"{first} ") for name in names[1:])])
 
 
 def _apart(statements: Iterable[Statement]) -> tuple[list[Answer], list[Answer]]:
