@@ -98,7 +98,9 @@ def blocks(summaries: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
             for part in summary["parts"]
             if part["details"]
         ]
-        found[name] = "\n\n".join([table, f"Measured by `python experiments/{name}.py{flag}`.", *more])
+        answer, counts = summary["whole"].split("; ", 1)
+        in_all = f"On the whole, what was predicted: **{answer}**; {counts}."
+        found[name] = "\n\n".join([in_all, table, f"Measured by `python experiments/{name}.py{flag}`.", *more])
     return found
 
 

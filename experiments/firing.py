@@ -25,11 +25,13 @@ from minnet.lab.datasets import DATASETS, Split
 from minnet.lab.drawing import INK, Picture
 from minnet.lab.pictures import WIDTH
 from minnet.lab.probes import signals, walk
-from minnet.lab.statistics import mean_interval, stated
+from minnet.lab.statistics import stated
+from minnet.lab.verdicts import FAILS, HOLDS, Answer, Statement, above, below, exact, law, mean_ends, within
 from minnet.settings import Array
 
 MOONS = DATASETS["moons"]
 EPOCHS, BATCH_SIZE = 200, 32
+FRESH = 1000  # the first of the seeds of networks that only silencing looks at
 LIGHT = LinearSegmentedColormap.from_list("light", ["#dbe9f6", plots.COLOURS[0]]).with_extremes(bad="white")
 BULB = LinearSegmentedColormap.from_list("bulb", ["#d0d0d0", "#ffe46b"])
 
@@ -54,13 +56,16 @@ def trained(how: Effort) -> dict[str, Trained]:
     """2-16-16-2 networks on moons by the protocol of a fair comparison, trained again to keep every theta."""
     found = compare(["relu", "sigmoid", "softplus"], MOONS, initialisers=["recommended"], seeds=how.pick(3, 10, 30))
     first, last = found.manifest["seeds"]["test"]
-    seeds, networks = list(range(first, last + 1)), {}
-    for name, (network, _, _) in found.examples.items():
-        rate, split = float(found.table.rate[name]), MOONS.splits(seeds)
-        run = mn.train(network, mn.softmax_cross_entropy, mn.SGD(rate), split.x, split.y,
-                       epochs=EPOCHS, batch_size=BATCH_SIZE, seed=seeds)  # fmt: skip
-        networks[name] = Trained(network, rate, network.init_theta(seeds), run.theta, split)
-    return networks
+    seeds = list(range(first, last + 1))
+    networks = {name: network for name, (network, _, _) in found.examples.items()}
+    return {name: _trained(network, float(found.table.rate[name]), seeds) for name, network in networks.items()}
+
+
+def _trained(network: mn.Network, rate: float, seeds: list[int]) -> Trained:
+    split = MOONS.splits(seeds)
+    run = mn.train(network, mn.softmax_cross_entropy, mn.SGD(rate), split.x, split.y,
+                   epochs=EPOCHS, batch_size=BATCH_SIZE, seed=seeds)  # fmt: skip
+    return Trained(network, rate, network.init_theta(seeds), run.theta, split)
 
 
 def switches(how: Effort) -> Part:
@@ -83,17 +88,13 @@ def switches(how: Effort) -> Part:
     axes[-1].set_axis_off()
     figure.supxlabel("z, the input as it is turned up", fontsize=8)
     switched = [name for name, is_off in off.items() if is_off]
-    share = len(switched) / len(off)
     return Part(
         "The light bulb and its switch",
         "an activation has an off: an interval of inputs over which its output is exactly 0",
         f"{len(switched)} of the {len(off)} activations of the catalogue have one: {', '.join(switched)}. "
         f"The sigmoid is 0 only by underflow: below z = {lowest[np.float32]:.0f} in float32, {lowest[np.float64]:.0f} "
         "in float64",
-        holds=bool(switched),
-        half=""
-        if share == 1
-        else f"the other {len(off) - len(switched)} are dimmers that are never off over a stretch",
+        judge_switches(off),
         pictures=[
             Picture(
                 "bulbs",
@@ -107,6 +108,12 @@ def switches(how: Effort) -> Part:
             )
         ],
     )
+
+
+def judge_switches(off: dict[str, bool]) -> list[Statement]:
+    """By activation: whether it is off over a stretch. Those that are not are dimmers."""
+    groups: dict[Answer, list[str]] = {HOLDS: [n for n in off if off[n]], FAILS: [n for n in off if not off[n]]}
+    return [Statement(answer, f"for {len(names)} of {len(off)}") for answer, names in groups.items() if names]
 
 
 def has_off(act: mn.Activation) -> bool:
@@ -129,18 +136,22 @@ def never_off(how: Effort) -> Part:
     """How often is a unit of a trained network exactly 0?"""
     zero = {name: zero_shares(this) for name, this in trained(how).items()}
     units = sum(layer.n_out for layer in _dense(trained(how)["relu"]))
-    always = [name for name in ("sigmoid", "softplus") if not zero[name].any()]
     count = zero["relu"].size
     return Part(
         "Firing or not",
-        "a ReLU unit is exactly 0 for some inputs; a sigmoid or softplus unit for none",
+        "ReLU units are exactly 0 for more than 1 % of the inputs, on average; sigmoid and softplus units for none",
         "share of outputs of hidden units that are exactly 0, after training: "
         + "; ".join(f"{name} {stated(shares, '.1%')}" for name, shares in zero.items())
         + f" (mean and 95 % interval over {count} fresh seeds, {units} units, {len(MOONS.test[1])} test points each)",
-        holds=len(always) == 2 and bool((zero["relu"] > 0).all()),
-        law=True,
+        judge_never_off(zero),
         pictures=[firing_map(trained(how))],
     )
+
+
+def judge_never_off(zero: dict[str, Array]) -> list[Statement]:
+    """By activation: the share of the hidden outputs that are exactly 0, a number a seed."""
+    laws = [law(exact(not zero[name].any()), f"for {name}") for name in ("sigmoid", "softplus")]
+    return [Statement(above(mean_ends(zero["relu"], bounds=(0, 1)), 0.01), "for ReLU"), *laws]
 
 
 def zero_shares(this: Trained) -> Array:
@@ -210,29 +221,32 @@ def half_of_the_inputs(how: Effort, network: mn.Network | None = None) -> Part:
                      f"{(layer == 0).mean():>10.1%}{(layer == 1).mean():>11.1%}")  # fmt: skip
     return Part(
         "On for half of the inputs",
-        "by symmetry a ReLU unit is on for half of the inputs at the start, in every layer (within 4 standard errors)",
+        "by symmetry a ReLU unit is on for half of the inputs at the start, in every layer (the mean, within 4 "
+        "standard errors); so are single units (1 in 20 at most is on for none or for all), and so is the "
+        "mean after training (45 to 55 %)",
         f"{min(m.mean() for m in means):.2%} to {max(m.mean() for m in means):.2%} over {len(on)} layers of 16 units, "
         f"{len(seeds)} seeds: at most {max(off_by):.1f} standard errors from ½; after training (2-16-16-2, best rate) "
-        f"{stated(shares, '.1%')} over {len(shares)} seeds, and {stated(dead, '.1%')} of the units are never on",
-        holds=bool(max(off_by) <= 4),
-        half=_not_of_each_unit(on[-1], len(on), shares),
-        law=True,
+        f"{stated(shares, '.1%')} over {len(shares)} seeds, and {stated(dead, '.1%')} of the units are never on. "
+        f"At the start {(on[-1] == 0).mean():.0%} of the units of layer {len(on)} are on for no input and "
+        f"{(on[-1] == 1).mean():.0%} for all",
+        judge_half(means, on[-1], shares),
         details="\n".join(table),
         pictures=[_shares_figure(on, after, len(seeds))],
     )
 
 
-def _not_of_each_unit(last: Array, depth: int, trained: Array) -> str:
-    """What is not half: single units of the deepest layer, last (K, units), and the mean after training, (K,)."""
-    never, always = (last == 0).mean(), (last == 1).mean()
-    _, low, high = mean_interval(trained)
-    found = []
-    if never + always > 0.05:
-        found.append(f"not of each unit: in layer {depth} {never:.0%} of the units are on for no input and "
-                     f"{always:.0%} for all")  # fmt: skip
-    if not low <= 0.5 <= high:
-        found.append(f"not after training, which makes it {trained.mean():.0%}")
-    return f"true of the mean, and {'; '.join(found)}" if found else ""
+def judge_half(means: list[Array], last: Array, trained: Array) -> list[Statement]:
+    """Share of inputs: of each layer (K,) and of the last one's units (K, units) at the start; of all trained (K,).
+
+    The law is of the mean. Of single units at most one in twenty is to be on for no input or for all.
+    """
+    near = [abs(m.mean() - 0.5) <= 4 * m.std(ddof=1) / np.sqrt(len(m)) for m in means]
+    extreme = ((last == 0) | (last == 1)).mean(axis=-1)
+    return [
+        law(exact(all(near)), "for the mean at the start"),
+        Statement(within(mean_ends(trained, bounds=(0, 1)), 0.45, 0.55), "for the mean after training"),
+        Statement(below(mean_ends(extreme, bounds=(0, 1)), 0.05), "for single units of the last layer"),
+    ]
 
 
 def _on_shares(network: mn.Network, theta: Array, x: Array, layers: Any) -> list[Array]:
@@ -269,13 +283,10 @@ def _shares_figure(on: list[Array], after: list[Array], seeds: int) -> Picture:
 
 def silenced(how: Effort) -> Part:
     """Set each unit to 0 in turn: how much accuracy goes, and is it more where the unit fires more often?"""
-    this = trained(how)["relu"]
-    shares, lost = silencing(this)
+    shares, lost = silencing(more_seeds(trained(how)["relu"], how.pick(30, 120, 240)))
     whole = rank_correlations(np.concatenate(shares, axis=-1), np.concatenate(lost, axis=-1))
     each = [rank_correlations(s, c) for s, c in zip(shares, lost, strict=True)]
     alive = [_alive(s, c) for s, c in zip(np.concatenate(shares, axis=-1), np.concatenate(lost, axis=-1), strict=True)]
-    _, low, _ = mean_interval(whole)
-    weak = [f"layer {i}" for i, found in enumerate(each, 1) if not mean_interval(found)[1] > 0]
     points = np.concatenate(lost, axis=-1)
     figure = Figure(figsize=(WIDTH, 2.6), layout="constrained")
     for i, ax in enumerate(figure.subplots(1, len(shares), sharey=True)):
@@ -286,14 +297,15 @@ def silenced(how: Effort) -> Part:
     figure.supylabel("accuracy lost without it, points", fontsize=9)
     return Part(
         "Silencing each unit in turn",
-        "a unit that fires more often matters more: the rank correlation of firing share and accuracy lost is above 0",
-        f"Spearman's rank correlation over the {points.shape[-1]} units of a network {stated(whole, '.2f')}, within "
-        + ", ".join(f"layer {i} {stated(found, '.2f')}" for i, found in enumerate(each, 1))
-        + f", among the units that fire at all {stated(np.array(alive), '.2f')} (mean and 95 % interval over "
+        "a unit that fires more often matters more: within each layer the rank correlation of firing share and "
+        "accuracy lost is above 0",
+        "Spearman's rank correlation within "
+        + ", ".join(f"layer {i} {_correlation(found)}" for i, found in enumerate(each, 1))
+        + f"; over all {points.shape[-1]} units of a network {_correlation(whole)}, among those that fire at all "
+        f"{_correlation(np.array(alive))} (mean and 95 % interval over "
         f"{len(whole)} seeds); silencing one unit costs {100 * np.median(points):.2f} points in the median and "
         f"{stated(100 * points.max(axis=-1), '.1f')} for the unit that costs most",
-        holds=low > 0,
-        half=f"not shown within {' or '.join(weak)}" if weak else "",
+        judge_silenced(each),
         pictures=[
             Picture(
                 "silenced",
@@ -307,6 +319,25 @@ def silenced(how: Effort) -> Part:
             )
         ],
     )
+
+
+def judge_silenced(correlations: list[Array]) -> list[Statement]:
+    """By layer: the rank correlation of each network, (K,). Layers may differ, so each is judged by itself."""
+    return [
+        Statement(above(mean_ends(found, bounds=(-1, 1)), 0), f"in layer {i}")
+        for i, found in enumerate(correlations, 1)
+    ]
+
+
+def _correlation(found: Array) -> str:
+    low, high = mean_ends(found, bounds=(-1, 1))
+    return f"{found.mean():.2f} [{low:.2f}, {high:.2f}]"
+
+
+def more_seeds(this: Trained, count: int) -> Trained:
+    """As many networks as that at the same rate, from seeds that took no part in choosing it."""
+    seeds = list(range(FRESH, FRESH + count))
+    return _trained(this.network, this.rate, seeds)
 
 
 def silencing(this: Trained) -> tuple[list[Array], list[Array]]:
@@ -367,9 +398,13 @@ def hard_step(how: Effort, activation: mn.Activation | None = None) -> Part:
         f"each of the rates {', '.join(f'{rate:g}' for rate in rates)}; the output layer "
         f"{'did' if learned else 'did not'} learn, from random features: test accuracy "
         f"{stated(accuracy[best], '.1%')} at the best rate ({rates[best]:g}), the best line {MOONS.ceiling:.1%}",
-        holds=bool(moved == 0 and learned),
-        law=True,
+        judge_hard_step(int(moved), bool(learned)),
     )
+
+
+def judge_hard_step(moved: int, learned: bool) -> list[Statement]:
+    """How many hidden weights moved; if the output layer did not learn either, nothing was tried."""
+    return [law(exact(moved == 0, tried=moved > 0 or learned))]
 
 
 def main(full: Full = False, quick: Quick = False, out: Out = Path("results")) -> None:

@@ -9,6 +9,7 @@ slope is taken there? Then the loss, which sits behind the activation and can un
 the update W ← W - η ∂L/∂W itself, on a network small enough to be followed by hand.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -30,6 +31,7 @@ from minnet.lab.pictures import WIDTH
 from minnet.lab.probes import walk
 from minnet.lab.statistics import mean_interval, stated
 from minnet.lab.tracing import Trace, trace
+from minnet.lab.verdicts import Ends, Statement, above, below, exact, law, mean_ends, share_ends
 from minnet.settings import Array
 
 MOONS = DATASETS["moons"]
@@ -75,8 +77,7 @@ def gradient_check(how: Effort, activations: tuple[mn.Activation, ...] = mn.CATA
         "The gradients are right",
         "the gradient of every built-in is within 1e-8 of its norm of what small steps say, away from kinks",
         f"the largest error of {len(errors)} activations and layers is {errors[worst]:.1e}, of {worst}",
-        holds=bool(errors[worst] <= 1e-8),
-        law=True,
+        judge_gradients(errors),
         pictures=[
             Picture(
                 "check",
@@ -91,6 +92,11 @@ def gradient_check(how: Effort, activations: tuple[mn.Activation, ...] = mn.CATA
     )
 
 
+def judge_gradients(errors: Mapping[str, float]) -> list[Statement]:
+    """By activation or layer: the largest error, as a share of the gradient's norm."""
+    return [law(exact(all(error <= 1e-8 for error in errors.values()), tried=len(errors) > 0))]
+
+
 def _largest_error(layer: mn.Layer, n_in: int, points: int) -> float:
     rng = np.random.default_rng(0)
     return max(
@@ -100,11 +106,10 @@ def _largest_error(layer: mn.Layer, n_in: int, points: int) -> float:
 
 def differentiable(how: Effort) -> Part:
     """Is it differentiability that training needs?"""
-    parts = {"tanh (smooth)": mn.Tanh(), "ReLU (a kink)": mn.ReLU(), "hard step (flat)": mn.Step()}
+    parts = {SMOOTH: mn.Tanh(), KINK: mn.ReLU(), FLAT: mn.Step()}
     seeds = how.pick(3, 10, 30)
     found = compare(parts, MOONS, initialisers=["recommended"], seeds=seeds)
     table, ceiling = found.table, MOONS.ceiling or 0.0
-    smooth, kink, flat = (table.low[name] > ceiling for name in parts)
     pair = found.pairs.iloc[0]
     return Part(
         "Is it differentiability that training needs?",
@@ -113,11 +118,16 @@ def differentiable(how: Effort) -> Part:
         "; ".join(f"{name} {row.score:.1%} [{row.low:.1%}, {row.high:.1%}]" for name, row in table.iterrows())
         + f" (test accuracy on moons at each one's own best rate, {seeds} fresh seeds); tanh minus ReLU "
         f"{100 * pair.difference:.1f} points [{100 * pair.low:.1f}, {100 * pair.high:.1f}]",
-        holds=bool(smooth and not flat),
-        half="ReLU, which has no derivative at 0, learns as well; what the hard step lacks is a slope other than 0"
-        if kink
-        else "",
+        judge_differentiable({name: (table.low[name] - ceiling, table.high[name] - ceiling) for name in parts}),
     )
+
+
+SMOOTH, KINK, FLAT = "tanh (smooth)", "ReLU (a kink)", "hard step (flat)"
+
+
+def judge_differentiable(gaps: Mapping[str, Ends]) -> list[Statement]:
+    """By activation: the interval of accuracy less that of the best straight line, which the smooth one is to pass."""
+    return [Statement((above if name == SMOOTH else below)(ends, 0), f"for {name}") for name, ends in gaps.items()]
 
 
 @dataclass(frozen=True, repr=False)
@@ -164,8 +174,7 @@ def exact_zeros(how: Effort, bias: float = 0.0) -> Part:
         f"layer 1: {max(first for _, first, _ in rows):g} at most; layer 2 at width 2: {rows[1][2]:.4f} for 0.25, at "
         f"width 8: {rows[7][2]:.5f} for {2.0**-8:.5f}; at most {max(off):.1f} standard errors off over widths 1 to 8 "
         f"({count:,} random networks each, one input each)",
-        holds=bool(max(off) <= 4 and max(first for _, first, _ in rows) == 0),
-        law=True,
+        judge_exact_zeros([first for _, first, _ in rows], off),
         details="\n".join(table),
         pictures=[
             Picture(
@@ -179,6 +188,12 @@ def exact_zeros(how: Effort, bias: float = 0.0) -> Part:
             )
         ],
     )
+
+
+def judge_exact_zeros(first: Sequence[float], off: Sequence[float]) -> list[Statement]:
+    """By width: the share of exact zeros in layer 1, and by how many standard errors that of layer 2 is off 2^-w."""
+    none = exact(all(share == 0 for share in first), tried=len(first) > 0)
+    return [law(none, "in layer 1"), law(exact(all(by <= 4 for by in off), tried=len(off) > 0), "in layer 2")]
 
 
 def zero_shares(width: int, count: int, bias: float = 0.0) -> tuple[float, float]:
@@ -195,14 +210,14 @@ def zero_shares(width: int, count: int, bias: float = 0.0) -> tuple[float, float
 
 def slope_at_the_kink(how: Effort) -> Part:
     """Train the same networks with relu′(0) = 0, ½ and 1."""
-    seeds, rows, laws = how.pick(10, 40, 200), [], []
+    seeds, rows, outcomes = how.pick(10, 40, 200), [], {}
     for name, hidden in (("wide, 16-16", [16, 16]), ("narrow and deep, six layers of 3", [3] * 6)):
         thetas, met = trained_with_slopes(hidden, seeds, how.pick(20, 50, 200))
         same = np.array([all(_same_bits(thetas[0][k], theta[k]) for theta in thetas[1:]) for k in range(seeds)])
         rows.append(
             (name, float(met.mean()), float((~same).mean()), float((~same[met]).mean()) if met.any() else np.nan)
         )
-        laws.append(bool(same[~met].all()))
+        outcomes[name] = met, ~same
     differing = rows[1][2]
     names = {f"relu′(0) = {slope:g}": Kink(slope) for slope in SLOPES}
     found = compare(names, MOONS, hidden=[3] * 6, initialisers=["recommended"], seeds=how.pick(3, 10, 30),
@@ -214,15 +229,21 @@ def slope_at_the_kink(how: Effort) -> Part:
     table += [f"{n:>34}{a:>16.1%}{b:>19.1%}" + (f"{c:>23.1%}" if a else f"{'none did':>23}") for n, a, b, c in rows]
     return Part(
         "The slope at the kink",
-        "relu′(0) = 0, ½ and 1 train bit-identically where no pre-activation is ever exactly 0, and differ in narrow "
-        "deep networks",
+        "relu′(0) = 0, ½ and 1 train bit-identically where no pre-activation is ever exactly 0, and differently in "
+        "most narrow deep networks",
         f"wide networks: {rows[0][1]:.0%} of {seeds} seeds met an exact 0 and {rows[0][2]:.0%} ended differently; "
         f"narrow deep ones: {rows[1][1]:.0%} and {differing:.0%}. Test accuracy of these at each one's own best rate: "
         f"{told}; " + (f"{len(detected)} of 3 differences detected" if len(detected) else "no detectable difference"),
-        holds=all(laws) and differing > 0,
-        law=True,
+        judge_slopes(*outcomes.values()),
         details="\n".join(table),
     )
+
+
+def judge_slopes(wide: tuple[Array, Array], narrow: tuple[Array, Array]) -> list[Statement]:
+    """Of each kind of network, by seed: whether it met an exact 0, and whether its slopes ended differently."""
+    without = np.concatenate([differs[~met] for met, differs in (wide, narrow)])
+    same = law(exact(not without.any(), tried=len(without) > 0), "where no exact 0 is met")
+    return [same, Statement(above(share_ends(int(narrow[1].sum()), len(narrow[1])), 0.5), "in narrow deep networks")]
 
 
 def trained_with_slopes(hidden: list[int], seeds: int, epochs: int) -> tuple[list[Array], Array]:
@@ -259,24 +280,31 @@ def loss_and_slope(how: Effort, loss: mn.Loss = mn.binary_cross_entropy) -> Part
         table.append(f"{name:>37}{one.rate:>7g}{stated(one.curve[-1], '.1%'):>27}{stated(passed(one), '.0f'):>25}"
                      f"{one.scores[one.rates.index(0.1)]:>13.1%}")  # fmt: skip
     late = [found[f"{name}, started at z = -10"] for name in ("cross-entropy", "squared error")]
-    _, low, high = mean_interval(late[0].curve[-1] - late[1].curve[-1])
-    waits = stated(passed(late[1]) - passed(late[0]), ".0f")
+    ahead = late[0].curve[-1] - late[1].curve[-1]
+    low, high = mean_ends(ahead, bounds=(-1, 1))
+    waits = passed(late[1]) - passed(late[0])
     return Part(
         "The loss matters as much as the activation",
-        f"at z = -10, y = 1 cross-entropy's gradient is 1/(σ(1-σ)) = {predicted:,.0f} times that of ½(σ - y)²",
+        f"at z = -10, y = 1 cross-entropy's gradient is 1/(σ(1-σ)) = {predicted:,.0f} times that of ½(σ - y)²; "
+        "networks that start there pass the best straight line later with squared error, and end over a point behind",
         f"{cross:.6f} and {squared:.3e}: {ratio:,.0f} times (relative difference {abs(ratio / predicted - 1):.0e}). "
-        f"Networks that start at z = -10, each at its own best rate: squared error takes {waits} epochs longer to pass "
-        f"the best straight line, and at the end cross-entropy's test accuracy is "
-        f"{100 * (late[0].curve[-1] - late[1].curve[-1]).mean():.1f} points higher [{100 * low:.1f}, {100 * high:.1f}] "
+        f"Networks that start at z = -10, each at its own best rate: squared error takes {stated(waits, '.0f')} epochs "
+        "longer to pass the best straight line, and at the end cross-entropy's test accuracy is "
+        f"{100 * ahead.mean():.1f} points higher [{100 * low:.1f}, {100 * high:.1f}] "
         f"({seeds} paired fresh seeds)",
-        holds=bool(abs(ratio / predicted - 1) < 1e-9),
-        half=""
-        if low > 0
-        else "of the gradient, and of the time lost; in the end a larger learning rate makes up for it",
-        law=True,
+        judge_losses(ratio / predicted, waits, ahead),
         details="\n".join([*table, "At rate 0.1: mean validation accuracy of the tuning seeds."]),
         pictures=[_loss_figure(found, seeds)],
     )
+
+
+def judge_losses(ratio: float, waits: Array, ahead: Array) -> list[Statement]:
+    """The ratio of gradients over the predicted one; by seed, epochs lost by squared error, and accuracy at the end."""
+    return [
+        law(exact(abs(ratio - 1) < 1e-9), "for the gradient"),
+        Statement(above(mean_ends(waits), 0), "for the epochs it takes"),
+        Statement(above(mean_ends(ahead, bounds=(-1, 1)), 0.01), "for the accuracy at the end"),
+    ]
 
 
 def passed(one: Measured) -> Array:
@@ -372,10 +400,14 @@ def by_hand(how: Effort, network: mn.Network = MAZUR) -> Part:
         "the very step that is worked out below",
         f"{len(agree)} of {len(PUBLISHED)} published numbers agree (Mazur 2015); one step of training and the step by "
         f"hand differ by {apart:.1g}; the loss goes from {shown.value:.4f} to {later.value:.4f}",
-        holds=len(agree) == len(PUBLISHED) and apart < 1e-14,
-        law=True,
+        judge_by_hand(len(PUBLISHED) - len(agree), apart),
         details=str(shown),
     )
+
+
+def judge_by_hand(missed: int, apart: float) -> list[Statement]:
+    """How many published numbers do not come out, and how far a step of training is from the step by hand."""
+    return [law(exact(missed == 0), "for the published numbers"), law(exact(apart < 1e-14), "for the step")]
 
 
 def printed_numbers(traced: Trace) -> dict[str, float]:

@@ -8,7 +8,7 @@ weights solve it, a straight line gets at most three of four (c). And the bend n
 of the inputs as features, the linear network solves the circles (d).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
 from pathlib import Path
@@ -24,6 +24,7 @@ from minnet.lab.collapse import composed, rounding_bound, running_bound
 from minnet.lab.compare import Comparison, compare
 from minnet.lab.datasets import Dataset, Toy, dataset
 from minnet.lab.half_plane import best_half_plane
+from minnet.lab.verdicts import Ends, Statement, above, below, exact, law, mean_ends
 from minnet.settings import Array
 
 CORNERS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
@@ -57,14 +58,18 @@ def collapse(how: Effort, between: mn.Layer | None = None, depths: Sequence[int]
         f"at most {of_rounding:.2g} of that bound, and {of_running:.2g} of one that does not grow with the depth, in "
         f"{len(depths) * len(seeds)} trained stacks of 1 to {depths[-1]} layers on {x.shape[-2]:,} points each; with "
         f"ReLU between the same matrices at least {min(row[5] for row in rows[1:]):,.0f} times the latter",
-        of_rounding <= 1 and of_running <= 1,
-        law=True,
+        judge_collapse([share for row in rows for share in row[3:5]]),
         details=table(
             ("layers", "accuracy", "difference / output", "of the bound", "of the sharper bound", "same, with ReLU"),
             rows,
         ),
         pictures=[draw.collapse(rows, len(seeds))],
     )
+
+
+def judge_collapse(shares: Sequence[float]) -> list[Statement]:
+    """Differences between stack and product of matrices, as shares of their bounds."""
+    return [law(exact(all(share <= 1 for share in shares), tried=len(shares) > 0))]
 
 
 def ceiling(how: Effort) -> list[Part]:
@@ -76,7 +81,7 @@ def straight_lines(how: Effort, between: mn.Layer | None = None, data: Sequence[
     """Linear-only networks of many shapes, scored where the best straight line is known: training and test points."""
     shapes = [(1, 2), *product((2, 3, 5), (2, 16))]
     rates, seeds = (0.003, 0.03, 0.1, 0.3), range(how.pick(10, 10, 50))
-    count, above, rows, margins = 0, 0, [], {}
+    count, passing, rows, margins = 0, 0, [], {}
     for name in data:
         split = dataset(name).splits(seeds)
         x, y, x_test, y_test = (np.concatenate([part] * len(rates)) for part in (*split[:2], *split[4:]))
@@ -93,7 +98,7 @@ def straight_lines(how: Effort, between: mn.Layer | None = None, data: Sequence[
             right_in_training.append((network(theta, x).argmax(axis=-1) == y).sum(axis=-1) - lines)
         test, training = np.concatenate(right), np.concatenate(right_in_training)
         count += len(test)
-        above += int(((test > 0) | (training > 0)).sum())
+        passing += int(((test > 0) | (training > 0)).sum())
         margins[name] = test / len(y_test[0])
         nearest = (f"{100 * of.max() / len(points[0]):+.2f}" for of, points in ((test, y_test), (training, y)))
         rows.append((name, f"{line / len(y_test[0]):.2%}", len(test), *nearest))
@@ -101,13 +106,17 @@ def straight_lines(how: Effort, between: mn.Layer | None = None, data: Sequence[
     return Part(
         "Ceiling: no linear-only network passes the best straight line",
         "0 of 1,000 or more trained linear-only networks get more points right than the best half-plane of them",
-        f"{above} of {count:,} (depths 1 to 5, widths 2 and 16, {len(rates)} learning rates, {len(seeds)} seeds, four "
-        "data sets; on the test points or on their own training points)",
-        above == 0 and count >= 1000,
-        law=True,
+        f"{passing} of {count:,} (depths 1 to 5, widths 2 and 16, {len(rates)} learning rates, {len(seeds)} seeds, "
+        "four data sets; on the test points or on their own training points)",
+        judge_ceiling(passing, count),
         details=table(heads, rows),
         pictures=[draw.straight_lines(margins, len(seeds))],
     )
+
+
+def judge_ceiling(passing: int, count: int) -> list[Statement]:
+    """How many of `count` linear-only networks pass the best straight line; of fewer than 1,000 none says little."""
+    return [law(exact(passing == 0, tried=passing > 0 or count >= 1000))]
 
 
 def bent(how: Effort) -> Part:
@@ -116,49 +125,63 @@ def bent(how: Effort) -> Part:
         name: _compared(how, ("identity", "relu"), dataset(name), (16, 16) if name == "spirals" else (16,))
         for name in BENT
     }
-    rows, least = [], 1.0
+    rows, gaps = [], {}
     for name, result in found.items():
         relu, line = result.table.loc["relu"], result.data.ceiling
-        least = min(least, relu.low - line)
+        gaps[name] = relu.low - line, relu.high - line
         rows.append((name, f"{line:.1%}", f"{relu.score:.1%} [{relu.low:.1%}, {min(relu.high, 1):.1%}]",
                      f"{100 * (relu.score - line):+.1f}", f"{relu.rate:g}"))  # fmt: skip
     return Part(
         "ReLU passes the line",
         "16 ReLU units pass it by at least 5 points on moons, circles and xor, 2 × 16 on spirals",
         f"by {', '.join(f'{row[3]} on {row[0]}' for row in rows)} points; lower ends of the 95 % t intervals from "
-        f"{100 * least:+.1f}",
-        least >= 0.05,
+        f"{100 * min(low for low, _ in gaps.values()):+.1f}",
+        judge_bent(gaps),
         details=table(("", "best line", "ReLU, mean and interval", "points above", "learning rate"), rows),
         pictures=[draw.boundaries(found)],
     )
 
 
+FAR = 0.05  # five points of accuracy: more is passing the line by far, less is barely passing it
+
+
+def judge_bent(gaps: Mapping[str, Ends]) -> list[Statement]:
+    """By data set: the interval of ReLU's accuracy less that of the best straight line."""
+    return [Statement(above(ends, FAR), f"on {name}") for name, ends in gaps.items()]
+
+
 def barely(how: Effort) -> Part:
     """Do sigmoid and tanh barely pass the line on the spirals? At a learning rate that is not theirs."""
     settings = [(dataset("spirals"), (16, 16)), (dataset("spirals"), (16,)), (IN_ANGLE, (16, 16)), (IN_ANGLE, (16,))]
-    rows, tuned, shared = [], [], []
+    rows, gaps, measured = [], dict[str, Ends](), []
     for data, hidden in settings[: how.pick(1, 4, 4)]:
         result = _compared(how, ("sigmoid", "tanh"), data, hidden)
         for name, row in result.table.iterrows():
-            rows.append((f"{name}, {'2 × ' * (len(hidden) - 1)}16, {data.name}", f"{data.ceiling:.1%}",
-                         f"{row.score:.1%} [{row.low:.1%}, {min(row.high, 1):.1%}]", f"{row.rate:g}",
-                         f"{row.shared_score:.1%}"))  # fmt: skip
-            tuned.append(row.score - data.ceiling)
-            shared.append(row.shared_score - data.ceiling)
-    names, always = ("sigmoid", "tanh"), max(tuned[:2]) <= 0.05
-    near = [name for name, gap in zip(names, shared, strict=False) if gap <= 0.05]
-    told = "; ".join(f"{n} {100 * a:+.1f} points from the line tuned, {100 * b:+.1f} at rate 0.1"
-                     for n, a, b in zip(names, tuned, shared, strict=False))  # fmt: skip
+            runs = result.runs[(result.runs.phase == "test") & (result.runs.condition == name)]
+            at_shared = runs[runs.rate == row.shared_rate].test_score
+            at_shared_rate = row.shared_score, *mean_ends(at_shared, bounds=(0, 1))
+            found = {f"{name} at its own rate": (row.score, row.low, row.high),
+                     f"{name} at rate {row.shared_rate:g}": at_shared_rate}  # fmt: skip
+            own, shared = (f"{mean:.1%} [{low:.1%}, {min(high, 1):.1%}]" for mean, low, high in found.values())
+            layers = "2 × 16" if len(hidden) == 2 else "16"
+            rows.append((f"{name}, {layers}, {data.name}", f"{data.ceiling:.1%}", own, f"{row.rate:g}", shared))
+            if (data, hidden) == settings[0]:
+                for which, numbers in found.items():
+                    mean, low, high = (number - data.ceiling for number in numbers)
+                    gaps[which] = low, high
+                    measured.append(f"{which} {100 * mean:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]")
     return Part(
         "Sigmoid and tanh barely pass it on the spirals, some say",
         "2 × 16 sigmoid or tanh units stay within 5 points of the best straight line there",
-        told,
-        always or bool(near),
-        half=""
-        if always
-        else f"so it is with {' and '.join(near)} at one rate for all, 0.1, and with neither at its own",
+        f"points from the line, with 95 % t intervals: {'; '.join(measured)}",
+        judge_barely(gaps),
         details=table(("", "best line", "at its own best rate", "rate", "at 0.1"), rows),
     )
+
+
+def judge_barely(gaps: Mapping[str, Ends]) -> list[Statement]:
+    """By activation and learning rate: the interval of its accuracy less that of the best straight line."""
+    return [Statement(below(ends, FAR), f"for {name}") for name, ends in gaps.items()]
 
 
 def _compared(how: Effort, names: Sequence[str], data: Dataset, hidden: tuple[int, ...]) -> Comparison:
@@ -184,13 +207,17 @@ def witness(
         "two ReLU units with whole numbers give exactly 0, 1, 1, 0; a straight line has at most 3 of the 4 right",
         f"{units}; y = {_sum(out, ('h1', 'h2'))} gives {', '.join(f'{v:g}' for v in y)}. A line parts {len(parted)} of "
         f"the 16 labelings (linear programming), at best {most} of the corners as XOR; the sweep finds {swept}",
-        bool((y == XOR).all()) and most == swept == 3,
-        law=True,
+        judge_witness(y, (most, swept)),
         details=table(
             ("x1", "x2", "h1", "h2", "y"), [(*c, *h, int(v)) for c, h, v in zip(CORNERS, _hidden(rows), y, strict=True)]
         ),
         pictures=[draw.corners(CORNERS, XOR, _hidden(rows))],
     )
+
+
+def judge_witness(y: Array, most: Sequence[int]) -> list[Statement]:
+    """What the two units make of the corners, and how many of these a straight line gets right, found in two ways."""
+    return [law(exact(bool((y == XOR).all())), "for two units"), law(exact(set(most) == {3}), "for a line")]
 
 
 def features(how: Effort) -> Part:
@@ -204,9 +231,14 @@ def features(how: Effort) -> Part:
         "given x1² and x2² too, the linear-only network has at least 98 % of the circles right",
         f"{squares.score:.1%} [{squares.low:.1%}, {min(squares.high, 1):.1%}] (mean and 95 % t interval); without them "
         f"{linear.score:.1%}, where the best straight line has {found.data.ceiling:.1%}",
-        squares.low >= 0.98,
+        judge_features((squares.low, squares.high)),
         pictures=[draw.features(found)],
     )
+
+
+def judge_features(accuracy: Ends) -> list[Statement]:
+    """The interval of the accuracy with squares as features."""
+    return [Statement(above(accuracy, 0.98))]
 
 
 @dataclass(frozen=True, repr=False)

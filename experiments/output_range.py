@@ -6,11 +6,12 @@ one is the loss that it is trained with. So three heads are compared on the same
 and a sigmoid, by how often they leave [0, 1] and by how far what they say can be trusted.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 import minnet as mn
@@ -22,6 +23,7 @@ from minnet.lab.drawing import Picture
 from minnet.lab.heads import Head, Measured, accuracy, brier, log_loss, tuned
 from minnet.lab.pictures import WIDTH
 from minnet.lab.statistics import all_pairs, mean_interval, stated
+from minnet.lab.verdicts import FAILS, HOLDS, UNDECIDED, Statement, above, exact, law, mean_ends
 from minnet.settings import Array
 
 MOONS = DATASETS["moons"]
@@ -54,11 +56,20 @@ def ranges(how: Effort, bounded: dict[str, tuple[mn.Activation, float, float]] =
         f"σ is exactly 1 from z = {at.get('float64') or np.nan:.4f} in float64 and {at.get('float32') or np.nan:.4f} "
         f"in float32; over {len(floats(np.float32)):,} float32 and {len(floats(np.float64)):,} float64 numbers, "
         f"infinities among them, {'none leaves' if inside else 'some leave'} its interval",
-        holds=inside and all(closed) and 36 < (at.get("float64") or 0) < 38 and 16 < (at.get("float32") or 0) < 18,
-        law=True,
+        judge_ranges(inside, all(closed), at),
         details="\n".join(table),
         pictures=[_range_figure()],
     )
+
+
+def judge_ranges(inside: bool, closed: bool, reached: Mapping[str, float | None]) -> list[Statement]:
+    """Whether none leaves its interval and all reach its ends; by dtype, the z from which σ is exactly 1."""
+    at_37, at_17 = 36 < (reached.get("float64") or 0) < 38, 16 < (reached.get("float32") or 0) < 18
+    return [
+        law(exact(inside), "for the closed interval"),
+        law(exact(closed), "for its ends"),
+        law(exact(at_37 and at_17), "for where σ is 1"),
+    ]
 
 
 def floats(kind: Any) -> Array:
@@ -142,10 +153,14 @@ def softmax_sums(how: Effort, softmax: Callable[[Array], Array] = minnet_softmax
         "rows sum to 1 within 8 eps for logits up to 10,000, all between 0 and 1, where the textbook formula gives NaN",
         f"off by at most {worst:.1f} eps over {rows:,} rows of 10 at each size, in float32 and float64; the textbook "
         f"formula {'gives' if broken else 'does not give'} NaN at (10000, 0)",
-        holds=bool(worst <= 8 and broken),
-        law=True,
+        judge_sums(worst, broken),
         details="\n".join(table),
     )
+
+
+def judge_sums(worst: float, broken: bool) -> list[Statement]:
+    """By how many eps a row is off 1 at most, and whether the textbook formula overflows."""
+    return [law(exact(worst <= 8), "for the sums"), law(exact(broken), "for the textbook formula")]
 
 
 def clip(y: Array) -> Array:
@@ -188,13 +203,18 @@ def unbounded_head(how: Effort) -> Part:
     far = np.maximum(-linear, linear - 1).max(axis=-1)
     return Part(
         "A head without a bound leaves [0, 1]",
-        "a linear head trained by squared error leaves [0, 1] on some of the points, in every seed",
+        "a linear head trained by squared error leaves [0, 1] on more than one point in a hundred",
         f"it leaves [0, 1] on {stated(outside, '.1%')} of {linear.shape[-1]} test points, by up to "
         f"{stated(far, '.2f')} (mean and 95 % interval, {len(linear)} fresh seeds; {head.diverged.sum()} more "
         "diverged)",
-        holds=bool((outside > 0).all()),
+        judge_unbounded(outside),
         pictures=[_outputs_figure(trained(how), float(outside.mean()))],
     )
+
+
+def judge_unbounded(outside: Array) -> list[Statement]:
+    """By seed: the share of test points on which the linear head leaves [0, 1]."""
+    return [Statement(above(mean_ends(outside, bounds=(0, 1)), 0.01))]
 
 
 def _outputs_figure(found: dict[str, Measured], outside: float) -> Picture:
@@ -240,8 +260,6 @@ def calibration_error(p: Array, y: Array) -> float:
 
 def what_a_head_is_for(how: Effort) -> Part:
     """How good are the three as probabilities?"""
-    import pandas as pd
-
     y, found = MOONS.test[1].astype(float), trained(how)
     measures: dict[str, dict[str, Array]] = {
         "log-loss": {n: log_loss(np.clip(t.probabilities, FLOOR, 1 - FLOOR), y) for n, t in found.items()},
@@ -259,28 +277,34 @@ def what_a_head_is_for(how: Effort) -> Part:
         columns = "".join(f"{stated(of[name], '.4f'):>26}" for of in measures.values())
         table.append(f"{name:>10}{tested.rate:>7g}{columns}{infinite[name]:>19.0%}{tested.diverged.mean():>10.0%}")
     pairs = {name: all_pairs(pd.DataFrame(of)) for name, of in measures.items()}
-    lines, worse, level, better = list[str](), list[str](), list[str](), False
-    for measure in ("log-loss", "Brier score"):
-        for row in pairs[measure].itertuples():
-            if row.b == "sigmoid":
-                lines.append(f"{measure} of {row.a} minus sigmoid {row.difference:.4f} [{row.low:.4f}, {row.high:.4f}]")
-                detected = row.verdict != "no detectable difference" and row.difference > 0
-                (worse if detected else level).append(f"{row.a} by {measure}")
-                better |= row.verdict != "no detectable difference" and row.difference < 0
+    shown = [
+        (f"{measure} of {row.a} minus sigmoid", row)
+        for measure in ("log-loss", "Brier score")
+        for row in pairs[measure].itertuples()
+        if row.b == "sigmoid"
+    ]
     return Part(
         "What a head is for",
         "a sigmoid trained by cross-entropy gives better probabilities than a linear head (clipped) or a tanh, (1 + "
         "y)/2, trained by squared error: lower log-loss and lower Brier score",
-        "; ".join(lines)
+        "; ".join(f"{name} {row.difference:.4f} [{row.low:.4f}, {row.high:.4f}]" for name, row in shown)
         + f" (mean paired difference and 95 % interval, {len(found['sigmoid'].outputs)} fresh seeds; log-loss with "
         f"probabilities kept within [{FLOOR}, {1 - FLOOR}]: without, it is infinite in {infinite['linear']:.0%} of the "
         "seeds for the linear head)",
-        holds=bool(worse),
-        undecided="" if worse or better else f"{len(found['sigmoid'].outputs)} seeds are too few to tell any two apart",
-        half=f"no detectable advantage over {', '.join(level)}" if level else "",
+        judge_heads({name: pairs[name] for name in ("log-loss", "Brier score")}),
         details="\n".join(table),
         pictures=[_reliability_figure(found, y)],
     )
+
+
+def judge_heads(pairs: Mapping[str, pd.DataFrame]) -> list[Statement]:
+    """By measure, of which less is better: all pairs of heads. Is the sigmoid's lower than that of each other head?"""
+    found = []
+    for measure, of in pairs.items():
+        for row in of[of.b == "sigmoid"].itertuples():
+            answer = UNDECIDED if not row.p_holm < 0.05 else HOLDS if row.difference > 0 else FAILS
+            found.append(Statement(answer, f"against {row.a} by {measure}"))
+    return found
 
 
 def _reliability_figure(found: dict[str, Measured], y: Array) -> Picture:

@@ -10,7 +10,7 @@ training leaves them, have about as many pieces as neurons (Hanin & Rolnick 2019
 Parts a to c take any function of one variable: --function "sin(x) + abs(x)", or --data my.csv with columns x and y.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -35,6 +35,7 @@ from minnet.lab.pieces import linear_pieces, tent
 from minnet.lab.plots import Line
 from minnet.lab.statistics import mean_interval
 from minnet.lab.targets import SINE, Target, target
+from minnet.lab.verdicts import Ends, Statement, above, exact, law, within
 from minnet.randomness import generator
 from minnet.settings import Array
 
@@ -56,7 +57,8 @@ def constructed(
     }
     varies = np.array([f.variation(n, between) for n in units])
     slopes = [log_slope(units, e) for e in errors.values()]
-    holds = all(bool((e <= varies + f.rounding(units, (f.high - f.low) / units)).all()) for e in errors.values())
+    allowed = varies + f.rounding(units, (f.high - f.low) / units)
+    statements = [judge_error(e, allowed, f"for the {name}") for name, e in errors.items()]
     predicted = "neither is further off than the function varies from one knot to the next"
     measured = "; ".join(
         f"{name}: {e[0]:.2g} with {units[0]} units, {e[-1]:.2g} with {units[-1]}, log-log slope {slope:.3f}"
@@ -66,22 +68,33 @@ def constructed(
         ratio = errors["ReLU polygon"] / ((2 * np.pi / units) ** 2 / 8)
         predicted = "largest error of the polygon at most h²/8, log-log slope -2 ± 0.02; of the staircase -1 ± 0.02"
         measured += f"; the polygon's is {ratio.min():.4f} to {ratio.max():.6f} of h²/8"
-        holds &= bool(ratio.max() <= 1 + 1e-9) and abs(slopes[0] + 2) <= 0.02 and abs(slopes[1] + 1) <= 0.02
+        statements += judge_sine(float(ratio.max()), *slopes)
     if f.points is not None:
         missed = f.sup_error(polygon(f.points, f.f(f.points)), f.points)
         measured += (
             f"; with a knot at each of the {len(f.points)} points the polygon misses none by more than {missed:.1g}"
         )
-        holds &= bool(missed <= f.rounding(len(f.points), np.diff(f.points).min()))
+        allowed = f.rounding(len(f.points), np.diff(f.points).min())
+        statements.append(judge_error(np.array([missed]), allowed, "at the points"))
     return Part(
         "Constructed, not trained",
         predicted,
         measured,
-        holds,
-        law=True,
+        statements,
         details=table(["units", *made, "f varies by"], zip(units, *errors.values(), varies, strict=True)),
         pictures=[draw.constructions(f, {name: build(*f.knots(8)) for name, build in made.items()}, units, errors)],
     )
+
+
+def judge_error(errors: Array, allowed: Array, about: str) -> Statement:
+    """Largest errors, and how large each may be."""
+    return law(exact(bool((errors <= allowed).all())), about)
+
+
+def judge_sine(ratio: float, polygon: float, stairs: float) -> list[Statement]:
+    """The polygon's largest error over h²/8, and the log-log slopes of both."""
+    slopes = abs(polygon + 2) <= 0.02 and abs(stairs + 1) <= 0.02
+    return [law(exact(ratio <= 1 + 1e-9), "for h²/8"), law(exact(slopes), "for the slopes")]
 
 
 def quadratic(
@@ -107,11 +120,16 @@ def quadratic(
         f"none gets below {floor:.6g}, the floor by linear programming; the alternating signs of its error prove that",
         f"proved: {proved:.6g}; the nearest of {count} trained networks came to {nearest:.6g}; "
         f"{widths[-1]} ReLU units get to {errors['ReLU polygon'][-1]:.2g}",
-        abs(floor - proved) <= 1e-6 * f.span[1] and nearest >= proved - 1e-9 * f.span[1],
-        law=True,
+        judge_floor(floor / f.span[1], proved / f.span[1], nearest / f.span[1]),
         details=table(("units", "nearest that square", "ReLU polygon"), zip(widths, *errors.values(), strict=True)),
         pictures=[draw.floor_of_squares(f, seen, widths, errors, proved)],
     )
+
+
+def judge_floor(floor: float, proved: float, nearest: float) -> list[Statement]:
+    """The floor by linear programming, its proof, and the nearest trained network, as shares of the function's span."""
+    same, above_it = abs(floor - proved) <= 1e-6, nearest >= proved - 1e-9
+    return [law(exact(same), "for the proof"), law(exact(above_it), "for trained networks")]
 
 
 def learned(how: Effort, f: Target = SINE) -> Part:
@@ -129,7 +147,6 @@ def learned(how: Effort, f: Target = SINE) -> Part:
         for of, theta in zip(logs.values(), (adam, run.theta), strict=True):
             of.append(np.log10(f.learned_error(network, theta, test)))
     gaps = {k: [mean_interval(a - np.log10(p)) for a, p in zip(of, polygons, strict=True)] for k, of in logs.items()}
-    level = [f"{k} with {n}" for k, of in gaps.items() for n, gap in zip(widths, of, strict=True) if gap[1] <= 0]
     ends = (
         f"{k} {_interval(of[0])} decades with {widths[0]} units, {_interval(of[-1])} with {widths[-1]}"
         for k, of in gaps.items()
@@ -137,15 +154,21 @@ def learned(how: Effort, f: Target = SINE) -> Part:
     told = [[_interval(gap) for gap in of] for of in gaps.values()]
     return Part(
         "Existence is not learnability",
-        "at equal width, training ends above the error of the construction, at least with the widest layer",
+        "training ends above the error of the construction of equal width, at every width",
         f"above it by: {'; '.join(ends)} (mean and 95 % t interval, {seeds} fresh seeds)",
-        all(of[-1][1] > 0 for of in gaps.values()),
-        half=f"no gap is shown for {', '.join(level)} units" if level else "",
+        judge_learned(
+            {f"{k} with {n} units": gap[1:] for k, of in gaps.items() for n, gap in zip(widths, of, strict=True)}
+        ),
         details=table(
             ("units", "constructed", *(f"{k}, decades above" for k in gaps)), zip(widths, polygons, *told, strict=True)
         ),
         pictures=[draw.gaps(f, widths, polygons, {k: _line(widths, of) for k, of in logs.items()}, seeds)],
     )
+
+
+def judge_learned(gaps: Mapping[str, Ends]) -> list[Statement]:
+    """By method and width: the interval of the decades by which training ends above the construction."""
+    return [Statement(above(ends, 0), f"for {name}") for name, ends in gaps.items()]
 
 
 def depth(how: Effort, composed: Callable[[int], Built] = tent) -> Part:
@@ -160,10 +183,15 @@ def depth(how: Effort, composed: Callable[[int], Built] = tent) -> Part:
         "composed k times, of 2k units, it has exactly 2^k pieces on [0, 1]; one hidden layer of N units at most N + 1",
         f"{', '.join(map(str, pieces))} for k = 1 to {times[-1]}, counted in whole numbers; one hidden layer of 2 to "
         f"{widths[-1]} units, {len(widths)} random ones: at most N {'+' if most >= 0 else '-'} {abs(most)}",
-        pieces == [2**k for k in times] and most <= 1,
-        law=True,
+        judge_depth(pieces, most),
         pictures=[draw.tents(composed, times, pieces)],
     )
+
+
+def judge_depth(pieces: Sequence[int], most: int) -> list[Statement]:
+    """Pieces of the tent map composed 1, 2, ... times, and those of one hidden layer, less its units, at most."""
+    doubled = list(pieces) == [2**k for k in range(1, len(pieces) + 1)]
+    return [law(exact(doubled, tried=len(pieces) > 0), "for the tent map"), law(exact(most <= 1), "for one layer")]
 
 
 def random_networks(how: Effort) -> Part:
@@ -195,13 +223,20 @@ def random_networks(how: Effort) -> Part:
         "But networks as they are hardly fold",
         "at every depth, before and after training: between half and twice as many pieces along a line as neurons",
         f"{'; '.join(ends)} (mean and 95 % t interval, {seeds} seeds of {lines} lines each)",
-        all(low >= 0.5 and high <= 2 for of in shares.values() for _, low, high in of),
+        judge_pieces(
+            {f"{k} at depth {d}": share[1:] for k, of in shares.items() for d, share in zip(depths, of, strict=True)}
+        ),
         details=table(
             ("depth", "neurons", *counts, "trained accuracy", "tent map"),
             zip(depths, neurons, *means, accuracies, tents, strict=True),
         ),
         pictures=[draw.random_pieces(neurons, {k: _line(neurons, of) for k, of in counts.items()}, seeds, lines)],
     )
+
+
+def judge_pieces(shares: Mapping[str, Ends]) -> list[Statement]:
+    """By time and depth: the interval of the pieces along a line over the number of neurons."""
+    return [Statement(within(ends, 0.5, 2), name) for name, ends in shares.items()]
 
 
 def _network(units: int, activation: mn.Layer) -> mn.Network:

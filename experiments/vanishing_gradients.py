@@ -6,7 +6,7 @@ written as, tanh(x) = 2σ(2x) - 1, a sigmoid network trains at depth 20 by plain
 to the test on the way: that ‖dW‖ shows a vanishing gradient, and that dead ReLU units are harm.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import pairwise, product
 from pathlib import Path
@@ -52,6 +52,19 @@ from minnet.lab.plots import styles
 from minnet.lab.probes import signals, walk
 from minnet.lab.statistics import mean_interval
 from minnet.lab.tuned import Case, tuned
+from minnet.lab.verdicts import (
+    HOLDS,
+    UNDECIDED,
+    Statement,
+    above,
+    below,
+    every,
+    exact,
+    law,
+    mean_ends,
+    share_ends,
+    within,
+)
 from minnet.lab.work import Store
 from minnet.settings import Array
 
@@ -166,21 +179,27 @@ def shares(how: Effort, out: Path) -> Part:
         f"Whiskers: Wilson's 95 % interval, {int(default.n)} seeds."
     )
     alt = "Seeds that train, by depth: from its default start sigmoid falls to none at 6 layers; started as tanh not."
-    as_predicted, overlap = mended.trains > mended.n / 2 and default.trains == 0, mended.low <= default.high
     return Part(
         "The start, not the sigmoid",
-        "at depth 20, by plain SGD, sigmoid networks that start as tanh networks train in most seeds, and those from "
-        "the default start in none",
+        "at depth 20, by plain SGD, sigmoid networks that start as tanh networks train in most seeds, and those "
+        "from the default start do not",
         f"{mended.trains:.0f} of {mended.n:.0f} seeds reach {TRAINS:.0%} (Wilson 95 %: {mended.low:.0%} to "
         f"{mended.high:.0%}), mean accuracy {mended.score:.1%}; from the default start {default.trains:.0f} of "
         f"{default.n:.0f} ({default.low:.0%} to {default.high:.0%}), {default.score:.1%}{causes}. From depth 6 on "
         f"{reached} of {len(tuning)} tuning runs from the default start reach it, at {rates} rates from "
         f"{tuning.rate.min():g} to {tuning.rate.max():g}",
-        holds=bool(as_predicted and mended.low > default.high),
-        undecided=f"{mended.n:.0f} seeds are too few, their intervals overlap" * bool(as_predicted and overlap),
+        judge_starts((int(mended.trains), int(mended.n)), (int(default.trains), int(default.n))),
         details="\n".join(lines).rstrip(),
         pictures=[Picture("trains", "Share of seeds that train", caption, alt, headline(told))],
     )
+
+
+def judge_starts(mended: tuple[int, int], default: tuple[int, int]) -> list[Statement]:
+    """How many of how many seeds train: is it most of them, and is it not?"""
+    return [
+        Statement(above(share_ends(*mended), 1 / 2), "for the start as tanh"),
+        Statement(below(share_ends(*default), 1 / 2), "for the default start"),
+    ]
 
 
 def counted(runs: pd.DataFrame) -> pd.DataFrame:
@@ -188,7 +207,7 @@ def counted(runs: pd.DataFrame) -> pd.DataFrame:
     rows = {}
     for key, group in runs[runs.phase == "test"].groupby(["optimizer", "network", "depth"], sort=False):
         k, n = int((group.test_score >= TRAINS).sum()), len(group)
-        low, high = stats.binomtest(k, n).proportion_ci(method="wilson")
+        low, high = share_ends(k, n)
         rows[key] = {"trains": k, "n": n, "low": low, "high": high, "score": group.test_score.mean(),
                      "rate": group.rate.iloc[0]}  # fmt: skip
     return pd.DataFrame(rows).T.rename_axis(["optimizer", "network", "depth"]).sort_index()
@@ -247,7 +266,7 @@ def geometric(values: Iterable[Any]) -> float:
 
 def by_layer(how: Effort) -> Part:
     """(a) Which of four numbers tells that a gradient vanishes?"""
-    depth, width, seeds = 50, 64, how.pick(3, 5, 30)
+    depth, width, seeds = 50, 64, how.pick(10, 30, 100)
     split = dataset("moons").split(0)
     starts = {"sigmoid, Glorot": (Sigmoid(), glorot_uniform), "tanh, Glorot": (Tanh(), glorot_uniform),
               "ReLU, Glorot": (ReLU(), glorot_uniform), "ReLU, He": (ReLU(), he_normal)}  # fmt: skip
@@ -263,6 +282,8 @@ def by_layer(how: Effort) -> Part:
         lines.append(f"{name:24}{ends[0]:>10.1e}{ends[1]:>10.1e}{ends[2]:>11.1e}{ends[3]:>13.1e}")
     relu = found["ReLU, Glorot"]
     dW, delta = relu[0].dW / relu[-1].dW, relu[0].delta
+    level = within_ten(dW)
+    share = share_ends(int(level.sum()), len(level))
     panels = {"delta": "δ: ‖δ_l‖ / ‖δ_L‖", "dW": "‖dW_l‖", "relative": "‖dW_l‖ / ‖W_l‖", "spread": "spread of a_l"}
     fig, axes = plt.subplots(1, 4, figsize=(11, 3), layout="constrained", sharex=True)
     for ax, (quantity, title) in zip(axes, panels.items(), strict=True):
@@ -276,23 +297,34 @@ def by_layer(how: Effort) -> Part:
     alt = "Four panels over the layers: δ falls by eight orders for ReLU with Glorot weights, where ‖dW‖ stays level."
     return Part(
         "Measure the right thing",
-        "for ReLU with Glorot weights at depth 50, ‖dW₁‖ is ‖dW_L‖ within a factor of 10, while δ₁/δ_L < 1e-6",
-        f"‖dW₁‖/‖dW_L‖ = {geometric(dW):.2g} ({dW.min():.2g} to {dW.max():.2g} over {seeds} seeds), "
+        "for ReLU with Glorot weights at depth 50, ‖dW₁‖ is ‖dW_L‖ within a factor of 10 in most networks, while "
+        "δ₁/δ_L < 1e-6 in most",
+        f"‖dW₁‖/‖dW_L‖ = {geometric(dW):.2g} ({dW.min():.2g} to {dW.max():.2g} over {seeds} seeds), within a factor of "
+        f"10 in {level.sum()} of them (Wilson 95 %: {share[0]:.0%} to {share[1]:.0%}), "
         f"δ₁/δ_L = {geometric(delta):.1e} ({delta.min():.1e} to {delta.max():.1e})",
-        holds=bool(0.1 < geometric(dW) < 10 and delta.max() < 1e-6),
+        judge_by_layer(dW, delta),
         details="\n".join(lines),
         pictures=[Picture("by_layer", "Four numbers by layer", caption, alt, fig)],
     )
 
 
+def within_ten(ratio: Array) -> Array:
+    return (ratio > 0.1) & (ratio < 10)
+
+
+def judge_by_layer(dW: Array, delta: Array) -> list[Statement]:
+    """By seed: ‖dW₁‖ over ‖dW_L‖, and δ₁ over δ_L; judged by shares of networks, since these differ widely."""
+    shares = {"for ‖dW‖": within_ten(dW), "for δ": delta < 1e-6}
+    return [Statement(above(share_ends(int(of.sum()), len(of)), 1 / 2), name) for name, of in shares.items()]
+
+
 def predicted(how: Effort) -> Part:
     """(b) E[f²] and E[f′²] tell signal and gradient of every layer before anything is run."""
-    depth, width, seeds = 20, how.pick(256, 256, 512), how.pick(2, 4, 10)
-    low, high = 0.8, 1.25
+    depth, width, seeds = 20, how.pick(256, 256, 512), how.pick(3, 12, 20)
     normal = VarianceScaling(float(width), "in", "normal")  # N(0, 1)
     names = {"Glorot": glorot_uniform, "He": he_normal} | how.pick({}, {"N(0, 1)": normal}, {"N(0, 1)": normal})
     lines = [f"{'measured / predicted':18}{'signal':>22}{'gradient':>22}   predicted δ₁/δ_L   magnified"]
-    outside, drawn = {}, {}
+    drawn, by_seed, magnified = {}, {}, {}
     for act, (name, init) in product((Sigmoid(), Tanh(), ReLU(), GELU()), names.items()):
         network = mlp(act, width, (width,) * depth, width, init)
         expected = mean_field(network)
@@ -300,13 +332,13 @@ def predicted(how: Effort) -> Part:
         ratios = [np.exp(np.log(m / e).mean(axis=1)) for m, e in ((z, np.sqrt(expected.z)), (delta, expected.delta))]
         told = "".join(f"{geometric(r):>8.2f} ({r.min():.2f}-{r.max():.2f})".rjust(22) for r in ratios)
         # By how much the signal at the top grows with the input's, in logarithms: so errors on the way are magnified.
-        magnified = np.log(mean_field(network, 1.01).z[-1] / expected.z[-1]) / np.log(1.01)
         title = f"{type(act).__name__}, {name}"
-        lines.append(f"{title:18}{told}   {expected.delta[0]:>16.1e}{magnified:>12.1f}")
+        magnified[title] = np.log(mean_field(network, 1.01).z[-1] / expected.z[-1]) / np.log(1.01)
+        lines.append(f"{title:18}{told}   {expected.delta[0]:>16.1e}{magnified[title]:>12.1f}")
         if init is not normal:
-            drawn[title] = delta, expected.delta
-            if not all(low <= geometric(r) <= high for r in ratios):
-                outside[title] = magnified
+            drawn[title], by_seed[title] = (delta, expected.delta), ratios
+    statements = judge_predicted(by_seed)
+    worst = max(by_seed, key=lambda title: max(abs(np.log(r).mean()) for r in by_seed[title]))
     other = mlp(ReLU(), width, (width,) * depth, width, he_normal)
     _, squared = np.array([_measured(other, seed, mse) for seed in range(seeds)]).swapaxes(0, 1)
     off = geometric((squared / mean_field(other).delta).ravel())
@@ -329,17 +361,29 @@ def predicted(how: Effort) -> Part:
     return Part(
         "The activation's own E[f²] and E[f′²] predict it",
         f"at depth {depth} and width {width}, measured over predicted (geometric mean over layers) lies within "
-        f"[{low:g}, {high:g}] for four activations × {{Glorot, He}}, for signal and gradient",
-        f"{len(drawn) - len(outside)} of {len(drawn)} lie within it, as a geometric mean over {seeds} seeds",
-        holds=all(magnified > 2 for magnified in outside.values()),
-        half="; ".join(
-            f"{title} does not: there 1 % more variance in the input makes {times:.1f} % more at the top, so that what "
-            "samples and seeds differ by is magnified"
-            for title, times in outside.items()
-        ),
+        f"[{LEAST:g}, {MOST:g}] for four activations × {{Glorot, He}}, for signal and gradient",
+        f"{[of.answer for of in statements].count(HOLDS)} of {len(drawn)} are shown to lie within it (95 % t intervals "
+        f"of the mean logarithm, {seeds} seeds); the furthest off is {worst}, signal {_ratio(by_seed[worst][0])} and "
+        f"gradient {_ratio(by_seed[worst][1])}: there 1 % more variance in the input makes {magnified[worst]:.1f} % "
+        f"more at the top{', so that what samples and seeds differ by is magnified' * (magnified[worst] > 2)}",
+        statements,
         details="\n".join(lines),
         pictures=[Picture("prediction", "The gradient by layer, predicted and measured", caption, alt, fig)],
     )
+
+
+LEAST, MOST = 0.8, 1.25  # measured over predicted
+
+
+def judge_predicted(ratios: Mapping[str, Sequence[Array]]) -> list[Statement]:
+    """By network: measured over predicted, a number a seed, for the signal and for the gradient. None is exempt."""
+    ends = {title: [mean_ends(np.log(r)) for r in both] for title, both in ratios.items()}
+    lie = {title: every(within(one, np.log(LEAST), np.log(MOST)) for one in both) for title, both in ends.items()}
+    return [Statement(answer, f"for {title.replace(',', ' with')}") for title, answer in lie.items()]
+
+
+def _ratio(by_seed: Array) -> str:
+    return f"{geometric(by_seed):.2f} [{', '.join(f'{np.exp(end):.2f}' for end in mean_ends(np.log(by_seed)))}]"
 
 
 def _measured(network: Network, seed: int, loss: Any = softmax_cross_entropy) -> tuple[Array, Array]:
@@ -392,11 +436,15 @@ def born_dead(how: Effort) -> Part:
         f"{len(rows)} pairs (w, L), {networks:,} networks each: the largest difference is "
         f"{max(abs(row[3] - row[2]) for row in rows):.4f}; the smallest p (exact binomial test) is "
         f"{min(row[-1] for row in rows):.2f}",
-        holds=bool(min(row[-1] for row in rows) > 1e-6 / len(rows)),  # one false alarm in a million programs
-        law=True,
+        judge_born_dead([row[-1] for row in rows]),
         details="\n".join(lines),
         pictures=[Picture("born_dead", "Born dead", caption, "Simulated shares lie on the law's curves.", fig)],
     )
+
+
+def judge_born_dead(p: Sequence[float]) -> list[Statement]:
+    """The p of an exact test for each pair (w, L); there is one false alarm in a million programs."""
+    return [law(exact(all(each > 1e-6 / len(p) for each in p), tried=len(p) > 0))]
 
 
 def dead_units(how: Effort) -> Part:
@@ -411,9 +459,14 @@ def dead_units(how: Effort) -> Part:
         mean, low, high = mean_interval(scores)
         lines.append(f"{name:10}{rate:>6g}{bias:>12g}{dead.mean():>13.0%}{mean:>11.1%}{low:>10.1%} to {high:.1%}"
                      f"{whole.sum():>12} of {seeds}")  # fmt: skip
-    none, most = rows[-len(biases)], rows[-1]
-    mean, low, high = mean_interval(most[4] - none[4])
-    worst = rows[len(rates) - 1]
+    pairs = [_fewest_and_most(of) for of in (rows[len(rates) :], rows[: len(rates)])]
+    measured = []
+    for fewest, most in pairs:
+        low, high = mean_ends(most[4] - fewest[4], bounds=(-1, 1))
+        measured.append(
+            f"{_setting(most)} ({most[5].sum()} of {seeds} seeds with a layer all dead); {_setting(fewest)}; paired "
+            f"difference {100 * (most[4] - fewest[4]).mean():+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}]"
+        )
     fig, ax = plt.subplots(figsize=(6, 3.6), layout="constrained")
     looks = styles(["2-16-16-2", "2-64-2"])
     for name, told in (("2-16-16-2", "learning rate 0.03 to 3.2"), ("2-64-2", "biases start at 0 to -3")):
@@ -433,15 +486,35 @@ def dead_units(how: Effort) -> Part:
     alt = "Networks with two thirds of their units dead score as well as those with none; at high rates accuracy falls."
     return Part(
         "Dead units: the harm, not the count",
-        "with more than half of its units dead from the start, a wide network scores within one point of one with none",
-        f"{most[3].mean():.0%} dead: {most[4].mean():.1%}, {none[3].mean():.0%} dead: {none[4].mean():.1%}; paired "
-        f"difference {100 * mean:+.1f} points (95 % t interval {100 * low:+.1f} to {100 * high:+.1f}, {seeds} seeds)",
-        holds=bool(most[3].mean() > 0.5 and low > -0.01),
-        half=f"at a learning rate of {worst[1]:g}, {worst[3].mean():.0%} of the units of the narrow network are dead, "
-        f"in {worst[5].sum()} of {seeds} seeds a whole layer, and it scores {worst[4].mean():.1%}",
+        "with more than half of its units dead a network scores at most one point less than with the fewest dead: a "
+        "wide one whose units are dead from the start, and a narrow one whose units die at high learning rates",
+        f"{'. '.join(measured)} (95 % t intervals)",
+        judge_dead_units(*[[(row[3], row[4]) for row in pair] for pair in pairs]),
         details="\n".join(lines),
         pictures=[Picture("dead_units", "Dead units and accuracy", caption, alt, fig)],
     )
+
+
+def _fewest_and_most(rows: Sequence[Any]) -> tuple[Any, Any]:
+    """The settings with the fewest dead units, and with the most."""
+    order = sorted(rows, key=lambda row: float(row[3].mean()))
+    return order[0], order[-1]
+
+
+def _setting(row: Any) -> str:
+    name, rate, bias, dead, scores, _ = row
+    return f"{name}, rate {rate:g}, first bias {bias:g}: {dead.mean():.0%} dead, accuracy {scores.mean():.1%}"
+
+
+def judge_dead_units(wide: Sequence[tuple[Array, Array]], narrow: Sequence[tuple[Array, Array]]) -> list[Statement]:
+    """Of each network, where the fewest of its units are dead and where the most: by seed, dead share and accuracy."""
+    found = []
+    for name, ((_, before), (dead, after)) in (("for the wide network", wide), ("for the narrow network", narrow)):
+        occurs = (
+            above(mean_ends(dead, bounds=(0, 1)), 1 / 2) == HOLDS
+        )  # else there is nothing to see of the harm they do
+        found.append(Statement(above(mean_ends(after - before, bounds=(-1, 1)), -0.01) if occurs else UNDECIDED, name))
+    return found
 
 
 def _dead(hidden: tuple[int, ...], rate: float, bias: float, seeds: int) -> tuple[Array, Array, Array]:

@@ -14,6 +14,7 @@ import experiments.__main__ as everything
 from minnet.lab.claims import Effort, Part, present, table, write_page
 from minnet.lab.drawing import Picture
 from minnet.lab.markdown import filled
+from minnet.lab.verdicts import FAILS, HOLDS, UNDECIDED, Statement, law
 
 ROOT = Path(__file__).parent.parent
 PAPER = """The moon is made of cheese.
@@ -25,8 +26,9 @@ Let us see <b>how</b> much of it.
 """
 
 
-def part(holds=True, **more):
-    return Part("Cheese", "all of it", "none & nothing", holds, **more)
+def part(*answers, law=False, **more):
+    statements = [Statement(answer, f"at <i>{i}</i>", law) for i, answer in enumerate(answers or (HOLDS,))]
+    return Part("Cheese", "all of it", "none & nothing", statements, **more)
 
 
 def picture(key="moon"):
@@ -39,29 +41,33 @@ def picture(key="moon"):
     ("made", "verdict"),
     [
         (part(), "holds"),
-        (part(False), "does not hold"),
-        (part(half="the near side only"), "only half true: the near side only"),
-        (part(False, half="the near side only"), "does not hold"),
-        (part(False, undecided="2 moons are too few"), "not decided: 2 moons are too few"),
+        (part(FAILS), "does not hold"),
+        (part(HOLDS, FAILS), "half true: holds at <i>0</i>; does not hold at <i>1</i>"),
+        (part(UNDECIDED), "not decided"),
+        (part(law=True), "holds"),
     ],
 )
 def test_the_verdict_follows_from_what_was_measured(made, verdict):
     assert made.verdict == verdict
+    assert made.answer == verdict.partition(":")[0]
 
 
 def test_a_part_is_printed_and_kept(tmp_path, capsys):
-    found = [lambda how: part(details="a table\n  of two lines", pictures=[picture()]), lambda how: part(False)]
+    found = [lambda how: part(details="a table\n  of two lines", pictures=[picture()]), lambda how: part(FAILS)]
     present("moon", PAPER, found, tmp_path / "new")
     out = capsys.readouterr().out
     assert out.startswith("The moon is made of cheese.\n\n(a) Cheese\n    predicted  all of it\n    measured   none")
     assert "    a table\n      of two lines\n    → holds\n" in out
     assert "(b) Cheese" in out
-    assert "→ does not hold" in out
+    assert (
+        "→ does not hold\n\nOn the whole, what was predicted: half true; of 2 findings 1 holds, 1 does not hold" in out
+    )
     kept = json.loads((tmp_path / "new" / "moon.json").read_text())
     assert kept["claim"] == "The moon is made of cheese."
     assert kept["abstract"].startswith("It is said")
     assert [(p["letter"], p["verdict"]) for p in kept["parts"]] == [("a", "holds"), ("b", "does not hold")]
-    assert kept["effort"] == "default"
+    assert kept["parts"][1]["statements"] == [{"answer": "does not hold", "about": "at <i>0</i>", "law": False}]
+    assert (kept["answer"], kept["whole"][:9], kept["effort"]) == ("half true", "half true", "default")
     names = {path.name for path in (tmp_path / "new").iterdir()}
     assert names == {"moon.json", "moon_moon.png", "moon_moon.svg"}
 
@@ -74,14 +80,21 @@ def test_parts_that_belong_together_share_a_letter(tmp_path, capsys):
 
 def test_a_law_that_fails_ends_with_code_1_after_all_is_written(tmp_path, capsys):
     with pytest.raises(typer.Exit) as caught:
-        present("moon", PAPER, [lambda how: part(False, law=True), lambda how: part(False)], tmp_path)
+        present("moon", PAPER, [lambda how: part(FAILS, law=True), lambda how: part(FAILS)], tmp_path)
     assert caught.value.exit_code == 1
     assert "A law failed, in part a: this is an error of the program." in capsys.readouterr().err
     assert len(json.loads((tmp_path / "moon.json").read_text())["parts"]) == 2
 
 
-def test_a_prediction_that_fails_is_a_finding_and_no_error(tmp_path):
-    present("moon", PAPER, [lambda how: part(False), lambda how: part(law=True)], tmp_path)
+def test_a_law_within_a_part_that_fails_ends_with_code_1_too(tmp_path, capsys):
+    both = Part("Cheese", "", "", [Statement(HOLDS), law(FAILS)])
+    with pytest.raises(typer.Exit):
+        present("moon", PAPER, [lambda how: both], tmp_path)
+    assert "(the law does not hold)" in capsys.readouterr().out
+
+
+def test_a_prediction_that_fails_is_a_finding_and_a_law_that_was_not_tried_no_error(tmp_path):
+    present("moon", PAPER, [lambda how: part(FAILS), lambda how: part(UNDECIDED, law=True)], tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +130,7 @@ def pages(tmp_path):
         present(
             name,
             PAPER,
-            [lambda how, drawn=drawn: part(pictures=drawn), lambda how: part(half="a <i>half</i>")],
+            [lambda how, drawn=drawn: part(pictures=drawn), lambda how: part(HOLDS, FAILS)],
             tmp_path,
         )
     summaries = [json.loads((tmp_path / f"{name}.json").read_text()) for name in ("moon", "sun")]
@@ -141,7 +154,8 @@ def test_the_page_has_claim_and_verdict_at_the_top_and_escapes_what_it_is_told(t
     page = pages(tmp_path)
     top = page[: page.index("<section")]
     assert top.count("The moon is made of cheese.") == 2
-    assert "only half true: a &lt;i&gt;half&lt;/i&gt;" in top
+    assert "half true: holds at &lt;i&gt;0&lt;/i&gt;; does not hold at &lt;i&gt;1&lt;/i&gt;" in top
+    assert top.count("What was predicted, on the whole: half true; of 2 findings 1 holds, 1 is half true") == 2
     assert "<b>how</b>" not in page
     assert "none &amp; nothing" in page
     assert page.count('role="img"') == 2
@@ -154,8 +168,9 @@ def test_a_script_says_what_is_wrong_with_its_options_in_one_line(tmp_path):
         '"""The moon."""\n'
         "from pathlib import Path\n"
         "from minnet.lab.claims import Full, Out, Part, Quick, execute, present\n"
+        "from minnet.lab.verdicts import exact, law\n"
         "def section(how):\n"
-        '    return Part("a", "b", "c", False, law=True)\n'
+        '    return Part("a", "b", "c", [law(exact(False))])\n'
         'def main(full: Full = False, quick: Quick = False, out: Out = Path("results")) -> None:\n'
         '    present("moon", __doc__, [section], out, full=full, quick=quick)\n'
         "execute(main)\n"
@@ -188,7 +203,10 @@ def test_the_page_of_claims_has_a_place_for_every_experiment_and_true_tables(tmp
     assert all((everything.README.parent / figure).exists() for figure in re.findall(r"\((\S+\.png)\)", text))
     present("moon", PAPER, [lambda how: part(law=True, details="x | y")], tmp_path)
     blocks = everything.blocks({"moon": json.loads((tmp_path / "moon.json").read_text())})
-    assert blocks["moon"].splitlines()[2] == "| (a) Cheese, a law | all of it | none & nothing | **holds** |"
+    assert blocks["moon"].splitlines()[0] == (
+        "On the whole, what was predicted: **holds**; of 0 findings none; of 1 law 1 holds."
+    )
+    assert blocks["moon"].splitlines()[4] == "| (a) Cheese, a law | all of it | none & nothing | **holds** |"
     assert "Measured by `python experiments/moon.py`." in blocks["moon"]
     for name in ("data", "functions"):  # computed, so they are to be the same here
         assert blocks[name] in text

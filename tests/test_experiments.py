@@ -150,6 +150,6 @@ def test_a_claim_is_measured_in_class(script, tmp_path):
     found = json.loads((tmp_path / f"{script}.json").read_text())
     for part in found["parts"]:
         assert f"({part['letter']}) {part['title']}" in done.stdout
-        assert part["holds"] or not part["law"]
+        assert part["answer"] == "holds" or not part["law"]
         for picture in part["pictures"]:
             assert (tmp_path / f"{picture['figure']}.svg").read_text().startswith("<?xml")

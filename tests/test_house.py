@@ -130,6 +130,7 @@ FLOORS = {
     "lab.drawing": 10,
     "lab.pictures": 11,
     "lab.report": 12,
+    "lab.verdicts": 6,
     "lab.claims": 12,
     "cli.answers": 13,
     "cli.options": 13,

@@ -8,8 +8,10 @@ from fractions import Fraction
 from itertools import pairwise
 from operator import mul
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import minnet as mn
@@ -17,6 +19,8 @@ from experiments import nonlinearity as experiment
 from minnet.checks import check_layer
 from minnet.lab.claims import Effort
 from minnet.lab.collapse import composed, rounding_bound, running_bound
+from minnet.lab.statistics import mean_interval
+from minnet.lab.verdicts import FAILS
 
 SIZES = (2, 5, 4, 3)
 
@@ -94,7 +98,61 @@ def test_relu_breaks_the_law_of_the_ceiling():
 def test_linear_only_stays_below_but_too_few_networks_prove_nothing():
     part = experiment.straight_lines(Effort.QUICK, data=("circles",))
     assert part.measured.startswith("0 of 280 ")
-    assert part.verdict == "does not hold"
+    assert part.verdict == "not decided"
+
+
+def compared(scores, line=0.66):
+    """What a comparison would find: by activation, test scores of six seeds at its own rate and at 0.1."""
+    names, (own, shared) = list(scores), zip(*scores.values(), strict=True)
+    table = pd.DataFrame([mean_interval(of) for of in own], index=names, columns=["score", "low", "high"])
+    table = table.assign(rate=1.0, shared_rate=0.1, shared_score=[np.mean(of) for of in shared])
+    runs = pd.DataFrame(
+        [("test", name, rate, k, s) for name, both in scores.items() for rate, of in zip((1.0, 0.1), both, strict=True)
+         for k, s in enumerate(of)], columns=["phase", "condition", "rate", "seed", "test_score"])  # fmt: skip
+    return SimpleNamespace(table=table, runs=runs, data=SimpleNamespace(name="spirals", ceiling=line))
+
+
+NEAR, BEYOND, SPREAD = (mean + np.linspace(-w, w, 6) for mean, w in ((0.68, 0.01), (0.95, 0.01), (0.72, 0.2)))
+
+
+@pytest.mark.parametrize(
+    ("scores", "verdict"),
+    [
+        (((NEAR, NEAR), (NEAR, NEAR)), "holds"),
+        (((BEYOND, BEYOND), (BEYOND, BEYOND)), "does not hold"),
+        (((SPREAD, SPREAD), (SPREAD, SPREAD)), "not decided"),
+        (
+            ((NEAR, NEAR), (BEYOND, NEAR)),  # sigmoid is near at its own rate too
+            "half true: holds for sigmoid at its own rate, sigmoid at rate 0.1, tanh at rate 0.1; does not "
+            "hold for tanh at its own rate",
+        ),
+        (
+            ((NEAR, SPREAD), (NEAR, NEAR)),
+            "not decided: holds for sigmoid at its own rate, tanh at its own rate, tanh at rate 0.1; not "
+            "decided for sigmoid at rate 0.1",
+        ),
+    ],
+)
+def test_who_barely_passes_the_line_is_judged_by_intervals_at_each_rate(scores, verdict, monkeypatch):
+    found = compared(dict(zip(("sigmoid", "tanh"), scores, strict=True)))
+    monkeypatch.setattr(experiment, "_compared", lambda *settings: found)
+    assert experiment.barely(Effort.QUICK).verdict == verdict
+
+
+@pytest.mark.parametrize(("scores", "verdict"), [(BEYOND, "holds"), (NEAR, "does not hold"), (SPREAD, "not decided")])
+def test_passing_the_line_by_far_has_three_answers(scores, verdict, monkeypatch):
+    monkeypatch.setattr(experiment, "_compared", lambda *settings: compared({"relu": (scores, scores)}))
+    monkeypatch.setattr(experiment.draw, "boundaries", lambda found: None)
+    assert experiment.bent(Effort.QUICK).verdict == verdict
+
+
+@pytest.mark.parametrize(("mean", "verdict"), [(0.99, "holds"), (0.9, "does not hold"), (0.98, "not decided")])
+def test_the_bend_in_the_features_has_three_answers(mean, verdict, monkeypatch):
+    scores = mean + np.linspace(-0.005, 0.005, 6)
+    found = compared({"linear-only": (NEAR, NEAR), "with squares": (scores, scores)})
+    monkeypatch.setattr(experiment, "compare", lambda *parts, **settings: found)
+    monkeypatch.setattr(experiment.draw, "features", lambda found: None)
+    assert experiment.features(Effort.QUICK).verdict == verdict
 
 
 def test_xor_is_two_relu_units_of_whole_numbers():
@@ -115,7 +173,7 @@ def test_xor_is_two_relu_units_of_whole_numbers():
     ],
 )
 def test_the_law_of_the_witness_fails_with_other_weights(broken):
-    assert experiment.witness(Effort.QUICK, **broken).verdict == "does not hold"
+    assert experiment.witness(Effort.QUICK, **broken).answer == FAILS
 
 
 def test_the_layer_of_squares_is_a_layer():
@@ -130,7 +188,8 @@ def test_the_whole_experiment_runs_in_the_classroom(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     kept = json.loads((tmp_path / "results" / "nonlinearity.json").read_text())
     verdicts = {part["letter"]: part["verdict"] for part in kept["parts"]}
-    assert verdicts.pop("b3").startswith("only half true: so it is with sigmoid")
+    assert "does not hold for" in verdicts.pop("b3")
     assert verdicts == dict.fromkeys(("a", "b1", "b2", "c", "d"), "holds")
+    assert kept["whole"].endswith("; of 3 laws 3 hold")
     assert kept["parts"][1]["measured"].startswith("0 of 1,120 ")
     assert "A line parts 14 of the 16" in kept["parts"][4]["measured"]

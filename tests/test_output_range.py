@@ -13,6 +13,7 @@ from minnet.lab import heads
 from minnet.lab.claims import Effort
 from minnet.lab.datasets import dataset
 from minnet.lab.heads import Head, Measured, accuracy, brier, log_loss, tuned
+from minnet.lab.verdicts import FAILS
 
 rng = np.random.default_rng(0)
 P, Y = rng.random(500), rng.integers(0, 2, 500).astype(float)
@@ -46,7 +47,7 @@ def test_an_output_beyond_its_bound_breaks_the_law_of_ranges():
     for act in (Over(), Under()):
         broken = output_range.ranges(Effort.QUICK, {"sigmoid": (act, 0.0, 1.0)})
         assert broken.law
-        assert broken.verdict == "does not hold"
+        assert broken.answer == FAILS
 
 
 def test_the_floats_reach_from_end_to_end():
@@ -61,7 +62,7 @@ def test_the_textbook_softmax_breaks_the_law_of_sums():
     for softmax in (output_range.textbook_softmax, lambda x: output_range.minnet_softmax(x) * x.dtype.type(1 + 1e-5)):
         broken = output_range.softmax_sums(Effort.QUICK, softmax)
         assert broken.law
-        assert broken.verdict == "does not hold"
+        assert broken.answer == FAILS
 
 
 def test_scores_of_probabilities_are_those_of_scikit_learn():
@@ -120,21 +121,37 @@ def fake(p, outputs=None):
     return Measured(0.1, np.zeros(len(p), bool), p if outputs is None else outputs, p, np.ones(1), none, (0.1,), (0.5,))
 
 
+def test_one_seed_that_leaves_the_range_decides_nothing(monkeypatch):
+    p = rng.uniform(-0.5, 1.5, (1, len(output_range.MOONS.test[1])))
+    monkeypatch.setattr(output_range, "trained", lambda how: {"linear": fake(p)})
+    monkeypatch.setattr(output_range, "_outputs_figure", lambda found, outside: None)
+    assert output_range.unbounded_head(Effort.QUICK).verdict == "not decided"
+
+
 def test_the_verdicts_on_heads_follow_their_numbers(monkeypatch):
     y = output_range.MOONS.test[1]
     noise = 0.05 * rng.random((5, len(y)))
     good = np.clip(y + np.where(y == 1, -0.1, 0.1) + noise - 0.025, 0, 1)
+    best = np.clip(y + np.where(y == 1, -0.05, 0.05) + noise / 9 - 0.025 / 9, 0, 1)
     worse = np.clip(y + np.where(y == 1, -0.4, 0.4) + noise - 0.025, 0, 1)
     found = {"linear": fake(worse, worse + 0.5), "tanh": fake(worse), "sigmoid": fake(good)}
     monkeypatch.setattr(output_range, "trained", lambda how: found)
     assert output_range.unbounded_head(Effort.QUICK).verdict == "holds"
     assert output_range.what_a_head_is_for(Effort.QUICK).verdict == "holds"
     found["tanh"] = fake(good)
-    half = output_range.what_a_head_is_for(Effort.QUICK).verdict
-    assert half == "only half true: no detectable advantage over tanh by log-loss, tanh by Brier score"
+    undecided = output_range.what_a_head_is_for(Effort.QUICK).verdict
+    assert undecided == (
+        "not decided: holds against linear by log-loss, linear by Brier score; "
+        "not decided against tanh by log-loss, tanh by Brier score"
+    )
+    found["tanh"] = fake(best)
+    assert output_range.what_a_head_is_for(Effort.QUICK).verdict == (
+        "half true: holds against linear by log-loss, linear by Brier score; "
+        "does not hold against tanh by log-loss, tanh by Brier score"
+    )
+    found["tanh"] = fake(good)
     found["linear"] = fake(good)
     assert output_range.unbounded_head(Effort.QUICK).verdict == "does not hold"
-    undecided = output_range.what_a_head_is_for(Effort.QUICK).verdict
-    assert undecided == "not decided: 5 seeds are too few to tell any two apart"
+    assert output_range.what_a_head_is_for(Effort.QUICK).verdict == "not decided"
     found["sigmoid"] = fake(worse)
     assert output_range.what_a_head_is_for(Effort.QUICK).verdict == "does not hold"

@@ -1,7 +1,7 @@
 """A claim, taken apart into predictions that could fail: stated, measured, and the verdict computed from the two.
 
-An experiment is a list of sections: functions that take an Effort and return a Part, or several where what is a law and
-what is not belong together (b1, b2). `present` runs them one by one.
+An experiment is a list of sections: functions that take an Effort and return a Part, or several that belong together
+(b1, b2). `present` runs them one by one. What a part states is judged by functions of its table alone (see `verdicts`).
 """
 
 import inspect
@@ -9,7 +9,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import IntEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +20,7 @@ from matplotlib import rc_context
 from minnet.lab.drawing import DRAWING, Picture, inline, page_templates, saved, write_files
 from minnet.lab.manifest import command, versions
 from minnet.lab.statistics import COUNTS, RARE, SKEWED
+from minnet.lab.verdicts import FAILS, Answer, Statement, answered, whole, worded
 
 Full = Annotated[bool, typer.Option("--full", help="more seeds: minutes instead of seconds")]
 Quick = Annotated[bool, typer.Option("--quick", help="fewer seeds, for a classroom")]
@@ -40,31 +41,32 @@ class Effort(IntEnum):
 
 @dataclass(frozen=True)
 class Part:
-    """One lettered part of a claim: what was predicted, what was measured (with its interval), and whether it held.
+    """One lettered part of a claim: what was predicted, what was measured (with its interval), and the answers.
 
-    `half` says, from the numbers, what is wrong with a claim that holds in part only; `undecided` why they cannot tell.
-    A `law` is a prediction that may never fail: one that does is an error of the program. `details`, a table say, is
-    printed under the measurement.
+    `statements` are what the prediction states, each with its answer; the verdict is computed from them. `details`, a
+    table say, is printed under the measurement.
     """
 
     title: str
     prediction: str
     measured: str
-    holds: bool
-    half: str = ""
-    law: bool = False
+    statements: Sequence[Statement]
     details: str = ""
     pictures: Sequence[Picture] = ()
-    undecided: str = ""
+
+    @property
+    def law(self) -> bool:
+        """Whether it states nothing that may fail."""
+        return all(statement.law for statement in self.statements)
+
+    @property
+    def answer(self) -> Answer:
+        return answered(self.statements)
 
     @property
     def verdict(self) -> str:
-        """Computed, never written by hand."""
-        if self.undecided:
-            return f"not decided: {self.undecided}"
-        if not self.holds:
-            return "does not hold"
-        return f"only half true: {self.half}" if self.half else "holds"
+        """The answer in words, with what holds and what does not where the statements differ."""
+        return worded(self.statements)
 
 
 Section = Callable[[Effort], Part | Sequence[Part]]
@@ -111,6 +113,7 @@ def present(
     print(claim, end="\n\n")
     started = time.perf_counter()
     parts: list[dict[str, Any]] = []
+    stated: list[Sequence[Statement]] = []
     files: dict[Path, bytes] = {}
     for letter, section in zip("abcdefghijkl", sections, strict=False):
         with rc_context(DRAWING):
@@ -125,14 +128,21 @@ def present(
                     words = {"title": picture.title, "caption": picture.caption, "alt": picture.alt}
                     figures.append({**words, "figure": f"{name}_{picture.key}"})
                 parts.append({**_words(part), "letter": label, "pictures": figures})
+                stated.append(part.statements)
                 print(_printed(label, part), flush=True)
-    broken = [part["letter"] for part in parts if part["law"] and not part["holds"]]
+    broken = [
+        part["letter"] for part, of in zip(parts, stated, strict=True) if any(s.law and s.answer == FAILS for s in of)
+    ]
+    answer, in_words = whole(stated)
+    print(f"On the whole, what was predicted: {in_words}.")
     summary = {
         "name": name,
         "claim": claim,
         "abstract": abstract,
         "effort": how.name.lower(),
         "parts": parts,
+        "answer": answer,
+        "whole": in_words,
         "command": command(),
         "versions": dict(versions()),
         "seconds": round(time.perf_counter() - started, 1),
@@ -147,8 +157,8 @@ def present(
 
 
 def _words(part: Part) -> dict[str, Any]:
-    names = "title", "prediction", "measured", "holds", "half", "law", "details", "verdict"
-    return {name: getattr(part, name) for name in names} | {"holds": bool(part.holds)}  # NumPy's bool is not JSON
+    names = "title", "prediction", "measured", "law", "details", "answer", "verdict"
+    return {name: getattr(part, name) for name in names} | {"statements": [asdict(each) for each in part.statements]}
 
 
 def _printed(letter: str, part: Part) -> str:
