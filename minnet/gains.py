@@ -6,10 +6,12 @@ for the way there and E[f′²] for the way back.
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Annotated
 
 import numpy as np
 
 from minnet.activations import Activation, Sigmoid
+from minnet.allowed import Allowed
 from minnet.findings import breakpoints, moments
 from minnet.layers import Dense, Layer, Params, Residual
 from minnet.network import Network
@@ -36,7 +38,7 @@ class Following(Settings):
     Dense(64, 64, weight_init=Following(Sine(omega_0=1.0)))
     """
 
-    activation: Activation
+    activation: Annotated[Activation, Allowed("an Activation", Activation)]
 
     def __call__(self, rng: "np.random.Generator", shape: tuple[int, ...]) -> Array:
         n_in, n_out = shape[-2:]

@@ -40,6 +40,8 @@ class Loss(Settings, ABC):
 
         Class weights are sample weights too: scikit-learn's `compute_sample_weight` makes them from labels.
         """
+        if y.ndim < 2:
+            raise ValueError(f"{self} expects y of shape (..., batch, n_out), got {y.shape}")
         t = np.asarray(target)
         if t.shape != y.shape or t.dtype != y.dtype:
             t = self.encode(t, y.shape[-1], y.dtype)
