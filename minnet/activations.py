@@ -44,11 +44,16 @@ class Activation(Layer):
         return self.derivative(x)
 
     def forward(self, params: Params, x: Array, streams: Streams | None = None) -> tuple[Array, Backward]:
-        """Return f(x), and the way back: dx = dy f′(x)."""
+        """Return f(x), and the way back: dx = dy f′(x). What comes in another dtype (np.where(x > 0, 1, 0)) is cast."""
         y = self(x)
+        if y.dtype is not x.dtype and x.dtype.kind == "f":
+            y = y.astype(x.dtype)
 
         def backward(dy: Array, grads: Params, need_dx: bool = True) -> Array | None:
-            return dy * self.slope(x, y) if need_dx else None
+            if not need_dx:
+                return None
+            dx = dy * self.slope(x, y)
+            return dx if dx.dtype is dy.dtype else dx.astype(dy.dtype)
 
         return y, backward
 
