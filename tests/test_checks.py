@@ -180,7 +180,7 @@ def test_an_overflow_inside_that_gives_the_right_0_is_a_note() -> None:
     assert any("value at" in note and "overflow encountered in exp" in note for note in notes)
 
 
-@pytest.mark.parametrize("f", [np.exp, np.square, lambda x: x**3, lambda x: 1 / x, np.tan, np.log])
+@pytest.mark.parametrize("f", [np.exp, np.square, lambda x: x**3, lambda x: 1 / x, np.tan])
 def test_what_leaves_the_floats_by_itself_is_no_fault(f: Any) -> None:
     """Where the true value is beyond float32, or there is a pole, infinity is the right answer."""
     assert "finite x" in check_activation(minnet.Elementwise(f)).passed
