@@ -8,14 +8,15 @@ from __future__ import annotations  # or each step would evaluate those of the c
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
+from minnet.allowed import Allowed
 from minnet.initializers import Initializer, VarianceScaling, glorot_uniform, he_normal
 from minnet.layers import Backward, Layer, Params
 from minnet.randomness import Streams
-from minnet.settings import Array, require
+from minnet.settings import Array
 
 
 class Activation(Layer):
@@ -44,11 +45,16 @@ class Activation(Layer):
         return self.derivative(x)
 
     def forward(self, params: Params, x: Array, streams: Streams | None = None) -> tuple[Array, Backward]:
-        """Return f(x), and the way back: dx = dy f′(x)."""
+        """Return f(x), and the way back: dx = dy f′(x). What comes in another dtype (np.where(x > 0, 1, 0)) is cast."""
         y = self(x)
+        if y.dtype is not x.dtype and x.dtype.kind == "f":
+            y = y.astype(x.dtype)
 
         def backward(dy: Array, grads: Params, need_dx: bool = True) -> Array | None:
-            return dy * self.slope(x, y) if need_dx else None
+            if not need_dx:
+                return None
+            dx = dy * self.slope(x, y)
+            return dx if dx.dtype is dy.dtype else dx.astype(dy.dtype)
 
         return y, backward
 
@@ -161,11 +167,8 @@ class LeakyReLU(Activation):
     [-0.02  0.    2.  ]
     """
 
-    alpha: float = 0.01
+    alpha: Annotated[float, Allowed("> 0 and <= 1")] = 0.01  # 0 is ReLU
     weight_init: ClassVar[Initializer] = he_normal
-
-    def __post_init__(self) -> None:
-        require(0 < self.alpha <= 1, f"LeakyReLU expects 0 < alpha <= 1 (0 is ReLU), got {self.alpha}")
 
     def __call__(self, x: Array) -> Array:
         return np.maximum(x, self.alpha * x)

@@ -5,13 +5,17 @@ In order of complexity. The definitions are PyTorch's, but for weight decay, whi
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
+from typing import Annotated
 
 import numpy as np
 
+from minnet.allowed import NUMBER, Allowed, Fraction, NotNegative, Positive
 from minnet.layers import Parameter
 from minnet.optimizers import Optimizer, State, decay_of, steps
-from minnet.schedules import Rate, Schedule, check_rate
-from minnet.settings import Array, require
+from minnet.schedules import Rate, RateOrSchedule, Schedule
+from minnet.settings import Array
+
+Limit = Annotated[float | None, Allowed("> 0 (None or inf: no limit)", NUMBER | None)]
 
 
 @dataclass(frozen=True, repr=False)
@@ -22,11 +26,8 @@ class AdaGrad(Optimizer):
     AdaGrad(0.1, epsilon=1e-08)
     """
 
-    rate: Rate | Schedule
-    epsilon: float = 1e-10
-
-    def __post_init__(self) -> None:
-        check_rate(self)
+    rate: RateOrSchedule
+    epsilon: Positive = 1e-10
 
     def init(self, theta: Array, parameters: Sequence[Parameter] | None = None) -> State:
         return self.first_state(theta) | {"squares": np.zeros_like(theta)}
@@ -44,13 +45,9 @@ class RMSProp(Optimizer):
     RMSProp(0.01, decay=0.9)
     """
 
-    rate: Rate | Schedule
-    decay: float = 0.99
-    epsilon: float = 1e-8
-
-    def __post_init__(self) -> None:
-        check_rate(self)
-        require(0 <= self.decay < 1, f"RMSProp expects a decay in [0, 1), got {self.decay}")
+    rate: RateOrSchedule
+    decay: Fraction = 0.99
+    epsilon: Positive = 1e-8
 
     def init(self, theta: Array, parameters: Sequence[Parameter] | None = None) -> State:
         return self.first_state(theta) | {"squares": np.zeros_like(theta)}
@@ -74,13 +71,10 @@ class Adam(Optimizer):
     array([-0.01,  0.01])
     """
 
-    rate: Rate | Schedule = 1e-3
-    beta1: float = 0.9
-    beta2: float = 0.999
-    epsilon: float = 1e-8
-
-    def __post_init__(self) -> None:
-        _check_adam(self)
+    rate: RateOrSchedule = 1e-3
+    beta1: Fraction = 0.9
+    beta2: Fraction = 0.999
+    epsilon: Positive = 1e-8
 
     def init(self, theta: Array, parameters: Sequence[Parameter] | None = None) -> State:
         return self.first_state(theta, counts_steps=True) | _moments(theta)
@@ -97,15 +91,11 @@ class AdamW(Optimizer):
     AdamW(weight_decay=0.1)
     """
 
-    rate: Rate | Schedule = 1e-3
-    weight_decay: float = 1e-2
-    beta1: float = 0.9
-    beta2: float = 0.999
-    epsilon: float = 1e-8
-
-    def __post_init__(self) -> None:
-        _check_adam(self)
-        require(self.weight_decay >= 0, f"AdamW expects a weight decay >= 0, got {self.weight_decay}")
+    rate: RateOrSchedule = 1e-3
+    weight_decay: NotNegative = 1e-2
+    beta1: Fraction = 0.9
+    beta2: Fraction = 0.999
+    epsilon: Positive = 1e-8
 
     def init(self, theta: Array, parameters: Sequence[Parameter] | None = None) -> State:
         return (
@@ -131,14 +121,10 @@ class Clipped(Optimizer):
     Clipped(Adam(), norm=1.0)
     """
 
-    optimizer: Optimizer
+    optimizer: Annotated[Optimizer, Allowed("an Optimizer", Optimizer)]
     _: KW_ONLY
-    norm: float | None = None
-    value: float | None = None
-
-    def __post_init__(self) -> None:
-        for name, limit in (("norm", self.norm), ("value", self.value)):
-            require(limit is None or limit > 0, f"Clipped expects a {name} > 0, got {limit}")
+    norm: Limit = None
+    value: Limit = None
 
     @property
     def rate(self) -> Rate | Schedule:  # type: ignore[override]  # a field elsewhere; nobody writes it
@@ -158,12 +144,6 @@ class Clipped(Optimizer):
             norm = np.sqrt(np.vecdot(scaled, scaled))[..., None]
             gradient = scaled * np.minimum(self.norm / (norm + 1e-6 / scale), scale)
         self.optimizer.step(theta, gradient, state)
-
-
-def _check_adam(adam: Adam | AdamW) -> None:
-    check_rate(adam)
-    betas = adam.beta1, adam.beta2
-    require(all(0 <= b < 1 for b in betas), f"{type(adam).__name__} expects beta1 and beta2 in [0, 1), got {betas}")
 
 
 def _moments(theta: Array) -> State:

@@ -17,9 +17,10 @@ from minnet.activations import (
     Softsign,
     Tanh,
 )
+from minnet.allowed import Moderate
 from minnet.initializers import Initializer, VarianceScaling, glorot_uniform, he_normal
 from minnet.rectifiers import CELU, ELU, GELU, SELU, Mish, SiLU
-from minnet.settings import Array, require
+from minnet.settings import Array
 
 
 @dataclass(frozen=True, repr=False)
@@ -124,11 +125,8 @@ class Sine(Activation):
     [-0.84147098  0.          0.84147098]
     """
 
-    omega_0: float = 30.0
+    omega_0: Moderate = 30.0
     weight_init: ClassVar[Initializer] = VarianceScaling(2 / 30**2, "in", "uniform")
-
-    def __post_init__(self) -> None:
-        require(1e-3 <= self.omega_0 <= 1e3, f"Sine expects 0.001 <= omega_0 <= 1000, got {self.omega_0}")
 
     def __call__(self, x: Array) -> Array:
         return periodic.sin_product(x, self.omega_0)
@@ -145,11 +143,8 @@ class Snake(Activation):
     [-0.29192658  0.          1.70807342]
     """
 
-    alpha: float = 1.0
+    alpha: Moderate = 1.0
     weight_init: ClassVar[Initializer] = glorot_uniform
-
-    def __post_init__(self) -> None:
-        require(1e-3 <= self.alpha <= 1e3, f"Snake expects 0.001 <= alpha <= 1000, got {self.alpha}")
 
     def __call__(self, x: Array) -> Array:
         return periodic.snake(x, self.alpha)

@@ -21,6 +21,7 @@ from minnet.findings import (
     saturation,
     zeros,
 )
+from minnet.settings import require
 from minnet.shown import Rows, Shown
 
 
@@ -175,6 +176,7 @@ def _shape(activation: Activation) -> Datasheet:
     """Everything but `equals`."""
     with np.errstate(all="ignore"):
         y, d = activation(GRID), activation.derivative(GRID)
+        require(bool(np.isfinite(y).any()), f"{activation} is not finite at any x: there is nothing to compute")
         limits = limit(y[::-1]), limit(y)
         jumps = breakpoints(activation)
         kinks = tuple(k for k in breakpoints(activation.derivative) if k not in jumps)

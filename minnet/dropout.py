@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from minnet.allowed import Fraction
 from minnet.layers import Backward, Layer, Params
 from minnet.randomness import Streams
-from minnet.settings import Array, require
+from minnet.settings import Array
 
 
 @dataclass(frozen=True, repr=False)
@@ -21,10 +22,7 @@ class Dropout(Layer):
     array([[0., 2., 2., 0., 0., 2.]])
     """
 
-    rate: float = 0.5
-
-    def __post_init__(self) -> None:
-        require(0 <= self.rate < 1, f"Dropout expects a rate in [0, 1), got {self.rate}")
+    rate: Fraction = 0.5
 
     def forward(self, params: Params, x: Array, streams: Streams | None = None) -> tuple[Array, Backward]:
         """Return x times the mask, and the way back: dx = dy times the same mask."""

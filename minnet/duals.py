@@ -58,7 +58,7 @@ RULES_OF_TWO: dict[str, Callable[..., tuple[Any, Any]]] = {
     "add": lambda a, b, y: (1.0, 1.0),
     "subtract": lambda a, b, y: (1.0, -1.0),
     "multiply": lambda a, b, y: (b, a),
-    "divide": lambda a, b, y: (1 / b, -y / b),
+    "divide": lambda a, b, y: (np.divide(1, b), -y / b),
     "power": lambda a, b, y: (b * np.power(a, b - 1.0), y * np.log(a)),
     "float_power": lambda a, b, y: (b * np.float_power(a, b - 1.0), y * np.log(a)),
     "maximum": lambda a, b, y: (np.where(y != y, y, a > b), np.where(y != y, y, b > a)),

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from minnet.activations import Activation
+from minnet.allowed import Allowed
 from minnet.duals import Dual
 from minnet.settings import Array, require
 
@@ -26,11 +27,11 @@ class Elementwise(Activation):
     [-0.30340146  0.          0.86509839] [0.05921676 0.6        1.04903622]
     """
 
-    f: Callable[[Any], Any]
-    df: Callable[[Array], Array] | None = None
+    f: Annotated[Callable[[Any], Any], Allowed("a function of one array", Callable)]
+    df: Annotated[Callable[[Array], Array] | None, Allowed("a function of one array", Callable | None)] = None
 
     def __post_init__(self) -> None:
-        require(callable(self.f), f"Elementwise expects a function of one array, got {self.f!r}")
+        super().__post_init__()
         with np.errstate(all="ignore"):
             try:
                 y = self.f(_PROBE)

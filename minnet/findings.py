@@ -75,7 +75,7 @@ def _end(x: float, jumps: tuple[float, ...]) -> float:
 
 
 def zeros(f: Activation, jumps: tuple[float, ...]) -> tuple[float | tuple[float, float], ...]:
-    """Single zeros, and intervals of them, in [-30, 30]."""
+    """Single zeros, and intervals of them, in [-30, 30]; where a pole or a jump changes the sign there is none."""
     y = f(_INNER)
     found: list[float | tuple[float, float]] = []
     edges = np.flatnonzero(np.diff(np.concatenate([[False], y == 0, [False]]).astype(int)))
@@ -89,12 +89,16 @@ def zeros(f: Activation, jumps: tuple[float, ...]) -> tuple[float | tuple[float,
         middle = 0.5 * (low + high)
         left = f(low) * f(middle) <= 0
         low, high = np.where(left, low, middle), np.where(left, middle, high)
-    crossings = [float(x) for x in 0.5 * (low + high)]
+    crossed = np.abs(f(high) - f(low)) < 0.01 * np.abs(y[at + 1] - y[at])  # as it is where f is continuous
+    crossings = [float(x) for x in 0.5 * (low + high)[crossed]]
     return tuple(sorted([*found, *crossings], key=lambda place: place[0] if isinstance(place, tuple) else place))
 
 
 def moments(f: Activation, breakpoints: tuple[float, ...], variance: float = 1.0) -> tuple[float, ...]:
-    """E[f], E[f²], E[f′²] under N(0, variance), by Gauss-Legendre quadrature between the breakpoints."""
+    """E[f], E[f²], E[f′²] under N(0, variance), by Gauss-Legendre quadrature between the breakpoints.
+
+    NaN where f, or f′, is undefined on a part of the line.
+    """
     std = np.sqrt(variance)
     edges = np.unique([*np.arange(-12, 12.25, 0.25), *(k / std for k in breakpoints if abs(k) < 12 * std)])
     nodes, weights = np.polynomial.legendre.leggauss(16)
@@ -102,21 +106,26 @@ def moments(f: Activation, breakpoints: tuple[float, ...], variance: float = 1.0
     z = (edges[:-1, None] + half) + half * nodes
     mass = half * weights * np.exp(-z * z / 2) / np.sqrt(2 * np.pi)
     y, d = f(std * z), f.derivative(std * z)
+    d = np.where(np.isnan(y), y, d)
     return tuple(
-        float(v) if abs(v) > 1e-13 else 0.0 for v in ((mass * y).sum(), (mass * y * y).sum(), (mass * d * d).sum())
+        0.0 if abs(v) <= 1e-13 else float(v) for v in ((mass * y).sum(), (mass * y * y).sum(), (mass * d * d).sum())
     )
 
 
 def saturation(f: Activation, limits: tuple[float, float], dtype: Any) -> tuple[float, float]:
-    """From where on, to the left and to the right, f is its limit to the last digit; NaN where it never is."""
+    """From where on, to the left and to the right, f is its limit to the last digit; NaN where it never is.
+
+    Where f is not finite is said elsewhere, and does not count.
+    """
     ends = []
     for sign, limit in zip((-1, 1), limits, strict=True):
         x = sign * np.concatenate([_INNER[_INNER >= 0], _TAIL[: np.searchsorted(_TAIL, np.finfo(dtype).max)]]).astype(
             dtype
         )
-        other = np.flatnonzero(f(x) != dtype(limit))
+        y = f(x)
+        other = np.flatnonzero((y != dtype(limit)) & np.isfinite(y))
         if not np.isfinite(limit) or len(other) == 0 or other[-1] == len(x) - 1:
-            ends.append(float("nan"))
+            ends.append(0.0 if np.isfinite(limit) and len(other) == 0 else float("nan"))
             continue
         low, high = x[other[-1]], x[other[-1] + 1]
         for _ in range(60):
@@ -126,29 +135,31 @@ def saturation(f: Activation, limits: tuple[float, float], dtype: Any) -> tuple[
     return ends[0], ends[1]
 
 
-def _runs(bad: Callable[[Array], Array]) -> list[str]:
+def runs(bad: Callable[[Array], Array], most: int = 6) -> list[str]:
     """The stretches of all floats where `bad` holds, in words, their ends found by halving."""
-    at = bad(GRID)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], at, [False]]).astype(int)))
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], bad(GRID), [False]]).astype(int)))
+    starts, ends = edges[::2], edges[1::2] - 1
+    last = len(GRID) - 1
+    firsts = _edges(bad, starts, np.maximum(starts - 1, 0))
+    lasts = _edges(bad, ends, np.minimum(ends + 1, last))
     texts = []
-    for start, end in zip(edges[::2], edges[1::2] - 1, strict=True):
+    for start, end, low, high in zip(starts, ends, firsts, lasts, strict=True):
         if start == 0:
-            texts.append("everywhere" if end == len(GRID) - 1 else f"below {_edge(bad, end, end + 1):.6g}")
-        elif end == len(GRID) - 1:
-            texts.append(f"above {_edge(bad, start, start - 1):.6g}")
-        elif start == end:
-            texts.append(f"at {GRID[start]:.6g}")
+            texts.append("everywhere" if end == last else f"below {high:.6g}")
+        elif end == last:
+            texts.append(f"above {low:.6g}")
         else:
-            texts.append(f"from {_edge(bad, start, start - 1):.6g} to {_edge(bad, end, end + 1):.6g}")
-    return texts
+            texts.append(f"at {GRID[start]:.6g}" if start == end else f"from {low:.6g} to {high:.6g}")
+    return texts if len(texts) <= most else [*texts[:most], f"in {len(texts) - most} more stretches"]
 
 
-def _edge(bad: Callable[[Array], Array], inside: int, outside: int) -> float:
+def _edges(bad: Callable[[Array], Array], inside: Array, outside: Array) -> Array:
     low, high = GRID[inside], GRID[outside]
     for _ in range(60):
         middle = low / 2 + high / 2
-        low, high = (middle, high) if bad(np.array([middle]))[0] else (low, middle)
-    return float(low)
+        there = bad(middle)
+        low, high = np.where(there, middle, low), np.where(there, high, middle)
+    return low
 
 
 def breaks(f: Activation, y: Array, d: Array) -> Iterable[str]:
@@ -158,13 +169,25 @@ def breaks(f: Activation, y: Array, d: Array) -> Iterable[str]:
         def bad(x: Array, function: Callable[[Array], Array] = function) -> Array:
             return ~np.isfinite(function(x))
 
-        yield from (f"{name} not finite {where}" for where in _runs(bad))
+        yield from (f"{name} not finite {where}" for where in runs(bad))
         ends, nan = function(np.array([-np.inf, np.inf])), function(np.array([np.nan]))
         for x, end, tail in zip(("-∞", "+∞"), ends, (values[::-1], values), strict=True):
             if np.isnan(end) and not np.isnan(limit(tail)):
                 yield f"{name} NaN at {x}"
         if not np.isnan(nan[0]):
             yield f"{name} {nan[0]:.6g} at NaN"
+        yield from (f"{name} loses its digits {where} in float32" for where in _lost_in_float32(function))
+
+
+def _lost_in_float32(f: Callable[[Array], Array]) -> Iterable[str]:
+    """Where f in float32 keeps fewer than 4 of its 7 digits: at 5 of 10 points in a row, so it is no root or kink."""
+    x = GRID[np.abs(GRID) < 1e30].astype(np.float32)
+    mine, true = f(x), f(x.astype(np.float64))
+    lost = np.isfinite(mine) & (np.abs(mine - true) > 1e-4 * np.abs(true)) & (np.abs(true) > 1e-30)
+    often = np.convolve(lost, np.ones(10, int), "same") >= 5
+    left, right = x[often & (x < 0)], x[often & (x > 0)]
+    yield from (f"below {x:.4g}" for x in left[-1:])
+    yield from (f"above {x:.4g}" for x in right[:1])
 
 
 def lost_digits(f: Activation, member: Activation) -> Iterable[str]:

@@ -6,10 +6,12 @@ for the way there and E[f′²] for the way back.
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Annotated
 
 import numpy as np
 
 from minnet.activations import Activation, Sigmoid
+from minnet.allowed import Allowed
 from minnet.findings import breakpoints, moments
 from minnet.initializers import Initializer, glorot_uniform
 from minnet.layers import Dense, Layer, Params, Residual
@@ -37,7 +39,7 @@ class Following(Settings):
     Dense(64, 64, weight_init=Following(Sine(omega_0=1.0)))
     """
 
-    activation: Activation
+    activation: Annotated[Activation, Allowed("an Activation", Activation)]
 
     @cached_property
     def moments(self) -> tuple[float, float]:

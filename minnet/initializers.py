@@ -5,14 +5,17 @@ The rule behind all of them: the variance of a signal should neither grow nor sh
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
-from minnet.settings import Array, Settings, require
+from minnet.allowed import Allowed, Finite, Positive
+from minnet.settings import Array, Settings
 
 # (The generator's type stands in quotes, here and elsewhere: named, it would have NumPy load its random numbers.)
-Initializer = Callable[["np.random.Generator", tuple[int, ...]], Array]
+Initializer = Annotated[
+    Callable[["np.random.Generator", tuple[int, ...]], Array], Allowed("a function (rng, shape) -> array", Callable)
+]
 
 
 @dataclass(frozen=True, repr=False)
@@ -23,7 +26,7 @@ class Constant(Settings):
     array([[0.5, 0.5, 0.5]])
     """
 
-    value: float
+    value: Finite
 
     def __call__(self, rng: "np.random.Generator", shape: tuple[int, ...]) -> Array:
         return np.full(shape, self.value)
@@ -41,17 +44,9 @@ class VarianceScaling(Settings):
     1.98
     """
 
-    scale: float
+    scale: Positive
     fan: Literal["in", "out", "average"]
     distribution: Literal["normal", "uniform"]
-
-    def __post_init__(self) -> None:
-        require(self.scale > 0, f"VarianceScaling expects scale > 0, got {self.scale}")
-        require(self.fan in ("in", "out", "average"), f"fan has to be 'in', 'out' or 'average', got {self.fan!r}")
-        require(
-            self.distribution in ("normal", "uniform"),
-            f"distribution has to be 'normal' or 'uniform', got {self.distribution!r}",
-        )
 
     def __call__(self, rng: "np.random.Generator", shape: tuple[int, ...], fans: tuple[int, ...] = ()) -> Array:
         n_in, n_out = fans or shape[-2:]

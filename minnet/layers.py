@@ -10,14 +10,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 
+from minnet.allowed import Allowed, Count
 from minnet.initializers import Initializer, VarianceScaling, glorot_uniform, zeros
 from minnet.products import matmul, ones, times_transposed
 from minnet.randomness import Streams
-from minnet.settings import Array, Settings, require
+from minnet.settings import Array, Settings
 
 Role = Literal["weight", "bias", "scale", "statistic"]
 Params = Sequence[Any]  # one array a parameter; in a Network one such sequence a layer
@@ -86,13 +87,10 @@ class Dense(Layer):
     array([[12., 16.]])
     """
 
-    n_in: int
-    n_out: int
+    n_in: Count
+    n_out: Count
     weight_init: Initializer = glorot_uniform
     bias_init: Initializer = zeros
-
-    def __post_init__(self) -> None:
-        require(self.n_in > 0 and self.n_out > 0, f"Dense expects positive sizes, got ({self.n_in}, {self.n_out})")
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -133,7 +131,7 @@ class Residual(Layer):
     array([[10.]])
     """
 
-    inner: Layer
+    inner: Annotated[Layer, Allowed("a Layer", Layer)]
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from minnet.activations import Sigmoid
+from minnet.allowed import Count, Finite
 from minnet.initializers import Constant, Initializer, glorot_uniform, ones, zeros
 from minnet.layers import Backward, Layer, Parameter, Params
 from minnet.randomness import Streams
-from minnet.settings import Array, require
+from minnet.settings import Array
 
 
 @dataclass(frozen=True, repr=False)
@@ -23,11 +24,8 @@ class PReLU(Layer):
     array([[-0.5,  2. ]])
     """
 
-    n: int = 1
-    start: float = 0.25
-
-    def __post_init__(self) -> None:
-        require(self.n >= 1, f"PReLU expects n >= 1, got {self.n}")
+    n: Count = 1
+    start: Finite = 0.25
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -56,10 +54,7 @@ class LearnedSwish(Layer):
     array([[-1.,  1.]])
     """
 
-    n: int = 1
-
-    def __post_init__(self) -> None:
-        require(self.n >= 1, f"LearnedSwish expects n >= 1, got {self.n}")
+    n: Count = 1
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -90,14 +85,10 @@ class Maxout(Layer):
     [(3, 4, 2), (3, 1, 2)]
     """
 
-    n_in: int
-    n_out: int
-    pieces: int = 2
+    n_in: Count
+    n_out: Count
+    pieces: Count = 2
     weight_init: Initializer = glorot_uniform
-
-    def __post_init__(self) -> None:
-        sizes = self.n_in, self.n_out, self.pieces
-        require(min(sizes) >= 1, f"Maxout expects positive sizes, got {sizes}")
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:

@@ -45,6 +45,8 @@ class Loss(Settings, ABC):
 
         Class weights are sample weights too: scikit-learn's `compute_sample_weight` makes them from labels.
         """
+        if y.ndim < 2:
+            raise ValueError(f"{self} expects y of shape (..., batch, n_out), got {y.shape}")
         t = np.asarray(target)
         loss, dy = self.each(y, t if t.shape == y.shape and t.dtype is y.dtype else self.encoded(y, t))
         if weight is None:

@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from minnet.allowed import Positive
 from minnet.losses import Loss, real_target, share_explained
-from minnet.settings import Array, require
+from minnet.settings import Array
 
 
 @dataclass(frozen=True, repr=False)
@@ -62,10 +63,7 @@ class Huber(Loss):
     0.625
     """
 
-    delta: float = 1.0
-
-    def __post_init__(self) -> None:
-        require(self.delta > 0, f"Huber expects delta > 0, got {self.delta}")
+    delta: Positive = 1.0
 
     def each(self, y: Array, target: Array) -> tuple[Array, Array]:
         error, n_out = y - target, y.shape[-1]

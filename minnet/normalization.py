@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from minnet.allowed import Count, Positive
 from minnet.initializers import ones, zeros
 from minnet.layers import Backward, Layer, Parameter, Params
 from minnet.randomness import Streams
-from minnet.settings import Array, require
+from minnet.settings import Array
 
 
 @dataclass(frozen=True, repr=False)
@@ -25,11 +26,8 @@ class LayerNorm(Layer):
            [-1.,  1.]], dtype=float32)
     """
 
-    n: int
-    epsilon: float = 1e-5
-
-    def __post_init__(self) -> None:
-        _check(self)
+    n: Count
+    epsilon: Positive = 1e-5
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -57,11 +55,8 @@ class BatchNorm(Layer):
     (array([-1.,  0.,  1.]), array([2., 1.], dtype=float32))
     """
 
-    n: int
-    epsilon: float = 1e-5
-
-    def __post_init__(self) -> None:
-        _check(self)
+    n: Count
+    epsilon: Positive = 1e-5
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -124,12 +119,6 @@ def _normalize(x: Array, gamma: Array, beta: Array, epsilon: float, axis: int) -
 def _scale_and_shift(dy: Array, x_hat: Array, grads: Params) -> None:
     np.sum(dy * x_hat, axis=-2, keepdims=True, out=grads[0])
     np.sum(dy, axis=-2, keepdims=True, out=grads[1])
-
-
-def _check(layer: LayerNorm | BatchNorm) -> None:
-    name = type(layer).__name__
-    require(layer.n >= 1, f"{name} expects at least 1 feature, got {layer.n}")
-    require(layer.epsilon > 0, f"{name} expects epsilon > 0, got {layer.epsilon}")
 
 
 def _check_features(layer: LayerNorm | BatchNorm, x: Array) -> None:

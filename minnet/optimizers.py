@@ -9,8 +9,9 @@ from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
 
+from minnet.allowed import Fraction, NotNegative, Switch
 from minnet.layers import Parameter
-from minnet.schedules import Rate, Schedule, check_rate
+from minnet.schedules import Rate, RateOrSchedule, Schedule
 from minnet.settings import Array, Settings, require
 
 State = dict[str, Array]
@@ -94,17 +95,15 @@ class SGD(Optimizer):
     SGD(0.1, momentum=0.9, nesterov=True)
     """
 
-    rate: Rate | Schedule
-    momentum: float = 0.0
+    rate: RateOrSchedule
+    momentum: Fraction = 0.0
     _: KW_ONLY
-    nesterov: bool = False
-    weight_decay: float = 0.0
+    nesterov: Switch = False
+    weight_decay: NotNegative = 0.0
 
     def __post_init__(self) -> None:
-        check_rate(self)
-        require(0 <= self.momentum < 1, f"SGD expects a momentum in [0, 1), got {self.momentum}")
+        super().__post_init__()
         require(not self.nesterov or self.momentum > 0, "SGD(nesterov=True) expects a momentum > 0, got 0")
-        require(self.weight_decay >= 0, f"SGD expects a weight decay >= 0, got {self.weight_decay}")
 
     def init(self, theta: Array, parameters: Sequence[Parameter] | None = None) -> State:
         """The learning rates, and a velocity of zero if there is momentum."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from minnet.allowed import Finite
 from minnet.settings import Array, Settings
 
 
@@ -16,7 +17,7 @@ class Orthogonal(Settings):
     True
     """
 
-    gain: float = 1.0
+    gain: Finite = 1.0
 
     def __call__(self, rng: "np.random.Generator", shape: tuple[int, ...]) -> Array:
         n_in, n_out = shape[-2:]

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minnet.settings import Array, Settings, require
+from minnet.allowed import NotNegative
+from minnet.settings import Array, Settings
 
 
 @dataclass(frozen=True, repr=False)
@@ -16,11 +17,8 @@ class Penalty(Settings):
     0.2 [0.2 0. ]
     """
 
-    l1: float = 0.0
-    l2: float = 0.0
-
-    def __post_init__(self) -> None:
-        require(self.l1 >= 0 and self.l2 >= 0, f"Penalty expects l1 and l2 >= 0, got {self.l1} and {self.l2}")
+    l1: NotNegative = 0.0
+    l2: NotNegative = 0.0
 
     def __call__(self, theta: Array, weights: Array) -> tuple[Array, Array]:
         """The penalty (...,) and its gradient (..., P); `weights` is 1 where theta holds weights, else 0."""

@@ -7,8 +7,9 @@ import numpy as np
 
 from minnet import normal, special
 from minnet.activations import Activation
+from minnet.allowed import Moderate, Positive
 from minnet.initializers import Initializer, he_normal, lecun_normal
-from minnet.settings import Array, require
+from minnet.settings import Array
 
 SELU_SCALE = 1.0507009873554804934193349852946  # λ
 SELU_FLOOR = 1.7580993408473768599402175208123  # λα, α = 1.6732632423543772848170429916717
@@ -24,11 +25,8 @@ class ELU(Activation):
     [-0.86466472 -0.63212056  0.          1.          2.        ]
     """
 
-    alpha: float = 1.0
+    alpha: Positive = 1.0
     weight_init: ClassVar[Initializer] = he_normal
-
-    def __post_init__(self) -> None:
-        require(self.alpha > 0, f"ELU expects alpha > 0, got {self.alpha}")
 
     def __call__(self, x: Array) -> Array:
         return np.maximum(x, 0) + self.alpha * np.expm1(np.minimum(x, 0))
@@ -50,11 +48,8 @@ class CELU(Activation):
     [-1.26424112 -0.78693868  0.          1.          2.        ]
     """
 
-    alpha: float = 1.0
+    alpha: Positive = 1.0
     weight_init: ClassVar[Initializer] = he_normal
-
-    def __post_init__(self) -> None:
-        require(self.alpha > 0, f"CELU expects alpha > 0, got {self.alpha}")
 
     def __call__(self, x: Array) -> Array:
         return np.maximum(x, 0) + self.alpha * np.expm1(np.minimum(x, 0) / self.alpha)
@@ -105,11 +100,6 @@ class GELU(Activation):
     approximate: Literal["none", "tanh"] = "none"
     weight_init: ClassVar[Initializer] = he_normal
 
-    def __post_init__(self) -> None:
-        require(
-            self.approximate in ("none", "tanh"), f"approximate has to be 'none' or 'tanh', got {self.approximate!r}"
-        )
-
     def __call__(self, x: Array) -> Array:
         return special.gelu_tanh(x) if self.approximate == "tanh" else normal.gelu(x)
 
@@ -129,11 +119,8 @@ class SiLU(Activation):
     [-0.26894142  0.          0.73105858]
     """
 
-    beta: float = 1.0
+    beta: Moderate = 1.0
     weight_init: ClassVar[Initializer] = he_normal
-
-    def __post_init__(self) -> None:
-        require(1e-3 <= self.beta <= 1e3, f"SiLU expects 0.001 <= beta <= 1000, got {self.beta}")
 
     def __call__(self, x: Array) -> Array:
         return special.silu(x, self.beta)

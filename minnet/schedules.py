@@ -8,28 +8,15 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
-from typing import Protocol
+from typing import Annotated
 
 import numpy as np
 
+from minnet.allowed import NUMBER, Allowed, Count, Fraction, NotNegative, Positive, Text
 from minnet.settings import Array, Settings, require
 
-Rate = float | tuple[float, ...]
-
-
-class HasRate(Protocol):
-    """An optimizer or a schedule."""
-
-    @property
-    def rate(self) -> "Rate | Schedule": ...
-
-
-def check_rate(settings: HasRate) -> None:
-    """Refuse learning rates below 0 and NaN."""
-    rate = settings.rate
-    if not isinstance(rate, Schedule):
-        name = type(settings).__name__
-        require(bool(np.all(np.asarray(rate) >= 0)), f"{name} expects learning rates >= 0, got {rate}")
+Rate = Annotated[float | tuple[float, ...], Allowed(">= 0", many=True)]
+BetweenZeroAndOne = Annotated[float, Allowed("> 0 and < 1")]
 
 
 class Schedule(Settings, ABC):
@@ -50,6 +37,9 @@ class Schedule(Settings, ABC):
         return 1.0
 
 
+RateOrSchedule = Annotated[Rate | Schedule, Allowed(">= 0", NUMBER | Schedule, many=True)]
+
+
 @dataclass(frozen=True, repr=False)
 class StepDecay(Schedule):
     """γ^(step // every).
@@ -59,12 +49,8 @@ class StepDecay(Schedule):
     """
 
     rate: Rate
-    every: int
-    gamma: float = 0.1
-
-    def __post_init__(self) -> None:
-        check_rate(self)
-        require(self.every >= 1, f"StepDecay expects every >= 1, got {self.every}")
+    every: Count
+    gamma: Positive = 0.1
 
     def factor(self, step: int) -> float:
         return float(self.gamma ** (step // self.every))
@@ -79,11 +65,7 @@ class ExponentialDecay(Schedule):
     """
 
     rate: Rate
-    gamma: float
-
-    def __post_init__(self) -> None:
-        check_rate(self)
-        require(self.gamma > 0, f"ExponentialDecay expects gamma > 0, got {self.gamma}")
+    gamma: Positive
 
     def factor(self, step: int) -> float:
         return float(self.gamma**step)
@@ -98,12 +80,8 @@ class CosineDecay(Schedule):
     """
 
     rate: Rate
-    steps: int
-    end: float = 0.0
-
-    def __post_init__(self) -> None:
-        check_rate(self)
-        require(self.steps >= 1, f"CosineDecay expects steps >= 1, got {self.steps}")
+    steps: Count
+    end: NotNegative = 0.0
 
     def factor(self, step: int) -> float:
         return _cosine(1.0, self.end, min(step / self.steps, 1.0))
@@ -117,13 +95,9 @@ class WarmUp(Schedule):
     [0.0, 0.25, 1.0, 1.0]
     """
 
-    schedule: Schedule | Rate
-    steps: int
-    start: float = 0.0
-
-    def __post_init__(self) -> None:
-        check_rate(self)
-        require(self.steps >= 1, f"WarmUp expects steps >= 1, got {self.steps}")
+    schedule: RateOrSchedule
+    steps: Count
+    start: Annotated[float, Allowed(">= 0 and <= 1")] = 0.0
 
     @property
     def rate(self) -> Rate:  # type: ignore[override]  # a field elsewhere; nobody writes it
@@ -150,15 +124,14 @@ class OneCycle(Schedule):
     """
 
     rate: Rate
-    steps: int
+    steps: Count
     _: KW_ONLY
-    rise: float = 0.3
-    divide: float = 25.0
-    final_divide: float = 1e4
+    rise: BetweenZeroAndOne = 0.3
+    divide: Positive = 25.0
+    final_divide: Positive = 1e4
 
     def __post_init__(self) -> None:
-        check_rate(self)
-        require(0 < self.rise < 1, f"OneCycle expects a rise between 0 and 1, got {self.rise}")
+        super().__post_init__()
         require(
             self.rise * self.steps > 1, f"OneCycle expects its rise to last over 1 step, got {self.rise * self.steps}"
         )
@@ -183,15 +156,11 @@ class ReduceOnPlateau(Schedule):
     """
 
     rate: Rate
-    gamma: float = 0.1
-    patience: int = 10
+    gamma: BetweenZeroAndOne = 0.1
+    patience: Annotated[int, Allowed("an integer >= 0", int)] = 10
     _: KW_ONLY
-    monitor: str = "validation_loss"
-    threshold: float = 1e-4
-
-    def __post_init__(self) -> None:
-        check_rate(self)
-        require(self.patience >= 0, f"ReduceOnPlateau expects a patience >= 0, got {self.patience}")
+    monitor: Text = "validation_loss"
+    threshold: Fraction = 1e-4
 
     def factor(self, step: int) -> float:
         return 1.0

@@ -6,11 +6,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from minnet.allowed import check_settings
+
 Array = npt.NDArray[Any]
 
 
 class Settings:
-    """Base of the frozen dataclasses: prints as the shortest call that makes an equal one."""
+    """Base of the frozen dataclasses: refuses what its annotations do not allow (minnet.allowed).
+
+    Prints as the shortest call that makes an equal one.
+    """
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
     def __repr__(self) -> str:
         shown = []

@@ -4,8 +4,9 @@ from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
 
+from minnet.allowed import Count, NotNegative, Text
 from minnet.run import Run
-from minnet.settings import Array, Settings, require
+from minnet.settings import Array, Settings
 
 
 @dataclass(frozen=True, repr=False)
@@ -19,14 +20,10 @@ class EarlyStopping(Settings):
     EarlyStopping(monitor='validation_metric', patience=5)
     """
 
-    monitor: str = "validation_loss"
-    patience: int = 10
+    monitor: Text = "validation_loss"
+    patience: Count = 10
     _: KW_ONLY
-    least: float = 0.0
-
-    def __post_init__(self) -> None:
-        require(self.patience >= 1, f"EarlyStopping expects a patience >= 1, got {self.patience}")
-        require(self.least >= 0, f"EarlyStopping expects least >= 0, got {self.least}")
+    least: NotNegative = 0.0
 
 
 class Best:

@@ -108,6 +108,90 @@ def test_every_public_activation_passes(cls: type) -> None:
     check_activation(activation, strict=True)
 
 
+@dataclass(frozen=True, repr=False)
+class TextbookReLU(Activation):
+    """As a first lesson writes it, with a derivative of whole numbers."""
+
+    def __call__(self, x: Any) -> Any:
+        return np.maximum(0, x)
+
+    def derivative(self, x: Any) -> Any:
+        return np.where(x > 0, 1, 0)
+
+
+@dataclass(frozen=True, repr=False)
+class InFloat64(Tanh):
+    def __call__(self, x: Any) -> Any:
+        return np.tanh(np.asarray(x, np.float64))
+
+    def derivative(self, x: Any) -> Any:
+        return Tanh().derivative(x) * np.ones(x.shape)
+
+    def slope(self, x: Any, y: Any) -> Any:
+        return self.derivative(x)
+
+
+@dataclass(frozen=True, repr=False)
+class WholeStep(Activation):
+    def __call__(self, x: Any) -> Any:
+        return np.where(x > 0, 1, 0)
+
+    def derivative(self, x: Any) -> Any:
+        return 0 * x
+
+
+@pytest.mark.parametrize("cls", [TextbookReLU, InFloat64, WholeStep])
+def test_another_dtype_is_cast_where_the_activation_is_called_and_one_note_says_so(cls: Any) -> None:
+    activation = cls()
+    report = check_activation(activation)
+    assert sum("of another dtype than x" in note for note in report.notes) == 1
+    for dtype in (np.float32, np.float64):
+        x = np.linspace(-2, 2, 6, dtype=dtype)[None]
+        y, backward = activation.forward([], x)
+        dx = backward(np.ones_like(x), [])
+        assert y.dtype == dx.dtype == dtype
+        np.testing.assert_array_equal(y, activation(x).astype(dtype))
+        np.testing.assert_array_equal(dx, activation.derivative(x).astype(dtype))
+
+
+def test_textbook_relu_trains_as_relu_does_to_the_bit() -> None:
+    x = np.random.default_rng(0).standard_normal((40, 2))
+    thetas = [
+        minnet.train(
+            Network(Dense(2, 8, minnet.he_normal), act, Dense(8, 2)), minnet.softmax_cross_entropy, SGD(0.1), x,
+            (x[:, 0] > 0).astype(int), epochs=5, batch_size=8, seed=0,
+        ).theta
+        for act in (ReLU(), TextbookReLU())
+    ]  # fmt: skip
+    assert thetas[0].dtype == thetas[1].dtype == np.float32
+    np.testing.assert_array_equal(*thetas)
+
+
+def test_an_overflow_inside_that_gives_the_right_0_is_a_note() -> None:
+    @dataclass(frozen=True, repr=False)
+    class Naive(Activation):
+        def __call__(self, x: Any) -> Any:
+            return 1 / (1 + np.exp(-x))
+
+        def derivative(self, x: Any) -> Any:
+            return self(x) * (1 - self(x))
+
+    notes = check_activation(Naive()).notes
+    assert any("value at" in note and "overflow encountered in exp" in note for note in notes)
+
+
+@pytest.mark.parametrize("f", [np.exp, np.square, lambda x: x**3, lambda x: 1 / x, np.tan])
+def test_what_leaves_the_floats_by_itself_is_no_fault(f: Any) -> None:
+    """Where the true value is beyond float32, or there is a pole, infinity is the right answer."""
+    assert "finite x" in check_activation(minnet.Elementwise(f)).passed
+
+
+@pytest.mark.parametrize("f", [lambda x: np.log(1 + np.exp(x)), lambda x: 1 / (1 + np.exp(-x))])
+def test_naive_expressions_are_caught_as_elementwise_too(f: Any) -> None:
+    with pytest.raises(CheckError, match=r"slope in float32 is not finite (above|below) -?88\.7228: got nan"):
+        check_activation(minnet.Elementwise(f))
+
+
 @pytest.mark.parametrize("cls", public(Loss))
 def test_every_public_loss_passes(cls: type) -> None:
     loss, arguments = example(cls, LOSSES, "LOSSES")

@@ -282,7 +282,7 @@ BAD = [
     ("train iris.csv --data moons", "expected one data set"),
     ("train --activation relo", "unknown activation 'relo'; known are"),
     ("train --activation broken:f", "SyntaxError: invalid syntax"),
-    ("train --rate nan", "learning rates >= 0, got nan"),
+    ("train --rate nan", "expects rate >= 0, got nan"),
     ("train --noise nan", "nan"),
     ("train --epochs 0", "--epochs expects at least 1, got 0"),
     ("train --epochs many", "--epochs"),

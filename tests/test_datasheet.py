@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 import sys
 from pathlib import Path
 
@@ -134,6 +135,71 @@ def test_equivalences_within_the_catalogue():
     assert datasheet(mn.LogSigmoid()).equals == ("-Softplus()(-x)",)
     assert datasheet(mn.ReLU()).equals == ()
     assert datasheet(mn.ELU()).equals == ("CELU()",)
+
+
+@pytest.mark.parametrize(
+    ("f", "zeros"),
+    [
+        (lambda x: 1 / x, []),
+        (lambda x: 1 / (x - 0.1), []),
+        (lambda x: 1 / (x - 1) ** 3, []),
+        (np.tan, [k * np.pi for k in range(-9, 10)]),
+        (lambda x: x / (x * x - 6), [0]),
+        (lambda x: np.where(x > 0.3, 1.0, -1.0) * (1 + x * x), []),
+        (lambda x: np.cbrt(x - 0.1), [0.1]),
+        (lambda x: x**3 - x, [-1, 0, 1]),
+        (lambda x: x * x - 2, [-np.sqrt(2), np.sqrt(2)]),
+        (lambda x: 1e-9 * (x - np.pi), [np.pi]),
+        (lambda x: np.tanh(1e6 * (x - np.e)), [np.e]),
+    ],
+)
+def test_a_pole_or_a_jump_is_no_zero(f, zeros):
+    found = datasheet(Elementwise(f)).zeros
+    np.testing.assert_allclose(found, zeros, atol=1e-9)
+
+
+@pytest.mark.parametrize("f", [np.log, np.sqrt, np.arccosh, lambda x: np.log(x - 1)])
+def test_moments_of_what_is_undefined_on_a_part_of_the_line_are_nan(f):
+    sheet = datasheet(Elementwise(f))
+    assert np.isnan([sheet.mean, sheet.second_moment, sheet.slope_moment]).all()
+    assert np.isnan([sheet.forward_variance, sheet.backward_variance]).all()
+
+
+def test_saturation_and_lost_digits_of_squareplus():
+    """(x + √(x² + 4)) / 2: in float32 x² + 4 is x² from 8192 on, where half a last digit of x² is 4."""
+    squareplus = Elementwise(lambda x: (x + np.sqrt(x * x + 4)) / 2)
+    sheet = datasheet(squareplus)
+    end = np.array([sheet.saturation["float32"][0]], np.float32)
+    assert -8192 <= end <= -8000
+    assert squareplus(end) == 0
+    assert squareplus(np.nextafter(end, np.float32(0))) > 0
+    assert np.isnan(sheet.saturation["float32"][1])
+    lost = next(text for text in sheet.breaks if text.startswith("value loses its digits below"))
+    assert lost.endswith("in float32")
+    x = np.linspace(-1.02, -1, 101, dtype=np.float32) * abs(np.float32(lost.split()[5]))
+    exact = 2 / (np.sqrt(x.astype(np.float64) ** 2 + 4) - x)
+    error = abs(squareplus(x) - exact) / exact
+    assert 3e-5 < np.median(error) < 3e-4  # about 4 digits are left
+    assert datasheet(mn.ReLU()).saturation["float32"][0] == 0
+
+
+def test_what_is_finite_nowhere_has_no_datasheet():
+    for f in (lambda x: x / 0, lambda x: np.log(-x * x - 1), lambda x: x * np.nan):
+        with np.errstate(all="ignore"), pytest.raises(ValueError, match="is not finite at any x: there is nothing"):
+            datasheet(Elementwise(f))
+
+
+def test_a_division_by_a_constant_is_followed_also_by_0():
+    x = np.array([-3.0, 0.0, 2.0], np.float32)
+    assert (Elementwise(lambda x: x / 4).derivative(x) == np.float32(0.25)).all()
+    with np.errstate(all="ignore"):
+        assert (Elementwise(lambda x: x / 0).derivative(x) == np.inf).all()
+
+
+def test_many_stretches_are_counted_not_listed():
+    breaks = datasheet(Elementwise(lambda x: np.sqrt(np.sin(x)))).breaks
+    assert sum(text.startswith("value not finite") for text in breaks) == 7
+    assert any(re.fullmatch(r"value not finite in \d+ more stretches", text) for text in breaks)
 
 
 def test_where_an_expression_breaks_is_said():

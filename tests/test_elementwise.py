@@ -132,7 +132,7 @@ def test_nan_passes_through():
         (lambda x: x > 0, ValueError, "has to return real numbers, got bool"),
         (lambda x: x + 1j, ValueError, "has to return real numbers, got complex"),
         (lambda x: undefined_name, TypeError, "undefined_name"),  # noqa: F821
-        ("x + 1", ValueError, "expects a function"),
+        ("x + 1", ValueError, "expects f to be a function of one array"),
     ],
 )
 def test_what_cannot_be_carried_is_said_at_once(f, error, message):

@@ -458,7 +458,7 @@ def header_text(header, settings):
         (with_layer({"class": "Dense", "n_in": 2**60, "n_out": 2**60}), r"tensor '0.weight' should be float32"),
         (with_layer({"class": "Dense", "n_in": 2.0, "n_out": 24}), r"layers\[0\].n_in: expected int, got 2.0"),
         (with_layer({"class": "Dense", "n_in": True, "n_out": 24}), r"layers\[0\].n_in: expected int, got True"),
-        (with_layer({"class": "Dense", "n_in": 0, "n_out": 24}), r"layers\[0\]: Dense cannot be made: .* positive"),
+        (with_layer({"class": "Dense", "n_in": 0, "n_out": 24}), r"layers\[0\]: Dense cannot be made: .* >= 1, got 0"),
         (with_layer({"class": "Dense", "n_in": 2}), r"Dense cannot be made: .* missing"),
         (with_layer({"class": "Dense", "n_in": 2, "n_out": 24, "os": 1}), r"Dense has no field \['os'\]"),
         (with_layer({"class": "Dense", "n_in": 2, "n_out": 3, "weight_init": "os.system"}), "weight_init: expected"),

@@ -57,8 +57,8 @@ def test_constants():
     ("settings", "message"),
     [
         ((0.0, "in", "normal"), "scale > 0, got 0.0"),
-        ((1.0, "inn", "normal"), "fan has to be 'in', 'out' or 'average', got 'inn'"),
-        ((1.0, "in", "gauss"), "distribution has to be 'normal' or 'uniform', got 'gauss'"),
+        ((1.0, "inn", "normal"), "fan to be 'in' or 'out' or 'average', got 'inn'"),
+        ((1.0, "in", "gauss"), "distribution to be 'normal' or 'uniform', got 'gauss'"),
     ],
 )
 def test_bad_settings(settings, message):

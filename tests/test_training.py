@@ -294,16 +294,16 @@ def test_bad_input_is_named(change, error, message):
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: Dense(0, 3), ValueError, r"Dense expects positive sizes, got \(0, 3\)"),
+        (lambda: Dense(0, 3), ValueError, "Dense expects n_in to be an integer >= 1, got 0"),
         (
             lambda: Network(Dense(2, 3), Tanh),
             TypeError,
             r"expects layers, got <class .*Tanh'>; did you mean Tanh\(\)\?",
         ),
-        (lambda: SGD(-1.0), ValueError, "learning rates >= 0, got -1.0"),
-        (lambda: SGD(0.1, 1.5), ValueError, r"momentum in \[0, 1\), got 1.5"),
+        (lambda: SGD(-1.0), ValueError, "SGD expects rate >= 0, got -1.0"),
+        (lambda: SGD(0.1, 1.5), ValueError, "momentum >= 0 and < 1, got 1.5"),
         (lambda: SGD(0.1, nesterov=True), ValueError, "momentum > 0, got 0"),
-        (lambda: SGD(0.1, weight_decay=-1), ValueError, "weight decay >= 0, got -1"),
+        (lambda: SGD(0.1, weight_decay=-1), ValueError, "weight_decay >= 0, got -1"),
         (lambda: NET(np.zeros(5), X), ValueError, r"has 114 parameters, got theta of shape \(5,\)"),
         (lambda: NET(np.zeros(114), X[0]), ValueError, r"x of shape \(..., batch, features\), got \(2,\)"),
     ],

@@ -2,16 +2,29 @@
 
 import warnings
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from minnet.activations import Activation
-from minnet.checks.findings import ROUNDING, Findings, Report, distance, settings_checked, unchanged
+from minnet.checks.findings import (
+    ROUNDING,
+    Findings,
+    Report,
+    distance,
+    dtype_pairs,
+    overflowed,
+    settings_checked,
+    unchanged,
+)
 from minnet.checks.gradients import TOLERANCE, diagnosis, differentiate
 from minnet.checks.layers import examine_layer
+from minnet.findings import GRID, runs
 from minnet.settings import Array
 
 Function = Callable[[Array, Array], Array]
+SPARSE = GRID[len(GRID) // 2 % 16 :: 16]  # 0 among them
 
 
 def check_activation(
@@ -19,9 +32,9 @@ def check_activation(
 ) -> Report:
     """Try an activation as a layer, and its derivative and slope over a wide range of floats.
 
-    Raises CheckError with all faults found. What goes wrong at huge x, infinities and NaN, where no training that goes
-    well ever comes, is a note of the report; with `strict` it is a fault too. `tolerance` is that of the derivative
-    beside differences.
+    Raises CheckError with all faults found. A warning at huge x, and what infinities and NaN give, where no training
+    that goes well ever comes, is a note of the report; with `strict` it is a fault too. `tolerance` is that of the
+    derivative beside differences.
 
     >>> from minnet import Tanh
     >>> check_activation(Tanh()).passed[:3]
@@ -38,6 +51,8 @@ def check_activation(
             far = 10.0 ** rng.uniform(1, 30, 50)
             for dtype in (np.float64, np.float32):
                 _slope(found, activation, near.astype(dtype), np.concatenate([near, far, -far]).astype(dtype))
+        with found.examine("dtype"):
+            _dtypes(found, activation, near)
         for name, f in _functions(activation):
             with found.examine("nothing else written into"):
                 _writes(found, name, f, rng.standard_normal((4, 6)), activation)
@@ -45,6 +60,8 @@ def check_activation(
                 _elementwise(found, name, f, rng.standard_normal((4, 6)), activation)
             with found.examine("NaN and infinity"):
                 _extremes(found, name, f, activation, strict)
+            with found.examine("finite x"):
+                _finite(found, name, f, activation)
         found.expect(not activation.parameters, "an activation has no parameters; one that learns is a Layer")
     return found.report()
 
@@ -92,7 +109,6 @@ def _slope(found: Findings, activation: Activation, near: Array, x: Array) -> No
         peak = np.nanmax(abs(activation.derivative(near)))
         off = abs(slope - right) / (np.finfo(x.dtype).eps * np.maximum(peak, abs(right)))
     for name, array in (("value", y), ("derivative", right), ("slope", slope)):
-        found.expect(array.dtype == x.dtype, f"{name}: expected {x.dtype} as x is, got {array.dtype}")
         found.expect(array.shape == x.shape, f"{name}: expected the shape of x {x.shape}, got {array.shape}")
     off = np.where(np.isfinite(y) & np.isfinite(right) & (slope != right), off, 0)
     i = int(np.argmax(np.nan_to_num(off, nan=np.inf)))
@@ -101,6 +117,50 @@ def _slope(found: Findings, activation: Activation, near: Array, x: Array) -> No
         f"slope in {x.dtype} at x = {x[i]:.4g}: expected the derivative {right[i]:.12g}, got {slope[i]:.12g}, "
         f"which is {off[i]:.2g} eps of its maximum {peak:.3g} away (8 are allowed)",
     )
+
+
+def _dtypes(found: Findings, activation: Activation, x: Array) -> None:
+    others = []
+    for dtype in (np.float64, np.float32):
+        y = _quiet(activation, x.astype(dtype))
+        for name, f in _functions(activation):
+            with np.errstate(all="ignore"):
+                came = np.asarray(f(x.astype(dtype), y)).dtype
+            others += [f"{name} {came} for {np.dtype(dtype)}"] * (came != dtype)
+    if others:
+        found.notes.append(f"of another dtype than x, and cast where the activation is called: {', '.join(others)}")
+
+
+def _finite(found: Findings, name: str, f: Function, activation: Activation) -> None:
+    """At a finite x the result is finite where the same code in a wider dtype says so: nothing overflows in between."""
+    for narrow, wide in dtype_pairs():
+        most = np.finfo(narrow).max
+
+        def at(x: Array, dtype: Any, narrow: Any = narrow, most: Any = most) -> Array:
+            x = np.clip(x, -most, most).astype(narrow).astype(dtype)
+            with np.errstate(all="ignore"):
+                return np.broadcast_to(f(x, activation(x)), x.shape)
+
+        got = at(SPARSE, narrow)
+        try:
+            right = at(SPARSE, wide)
+        except Exception:
+            if wide is np.float64:
+                raise
+            continue  # what float64 does is asked of code that knows nothing wider
+        bad = overflowed(got, right, narrow)
+        if bad.any():
+            i = np.flatnonzero(bad)[abs(SPARSE[bad]).argmin()]
+            where = ", ".join(runs(partial(_not_finite, at, narrow)))
+            found.expect(
+                False,
+                f"{name} in {np.dtype(narrow)} is not finite {where}: got {got[i]} at x = {SPARSE[i]:.6g}, where the "
+                f"same code in {np.dtype(wide)} gives {right[i]:.6g}: something overflows in between",
+            )
+
+
+def _not_finite(at: Callable[[Array, Any], Array], dtype: Any, x: Array) -> Array:
+    return ~np.isfinite(at(x, dtype))
 
 
 def _writes(found: Findings, name: str, f: Function, x: Array, activation: Activation) -> None:

@@ -90,6 +90,17 @@ def distance(a: Any, b: Any) -> float:
         return float(np.nanmax(abs(a - b)) / max(float(np.nanmax(abs(b))), 1e-300))
 
 
+def dtype_pairs() -> list[tuple[Any, Any]]:
+    """float32 and float64, each with a wider dtype to compare with; float64 has one on some machines only."""
+    pairs = ((np.float32, np.float64), (np.float64, np.longdouble))
+    return [(narrow, wide) for narrow, wide in pairs if np.finfo(wide).max > np.finfo(narrow).max]
+
+
+def overflowed(got: Array, right: Array, dtype: Any) -> Array:
+    """Where `got` is not finite though it fits into the dtype: with room, lest a last factor of ½ count."""
+    return ~np.isfinite(got) & (abs(right) < 1e-4 * np.finfo(dtype).max)
+
+
 @contextmanager
 def settings_checked(found: Findings, thing: Any, base: type) -> Iterator[None]:
     """Settings are frozen, equal to their copies, without arrays, and what happens inside leaves them alone."""

@@ -1,12 +1,22 @@
 """Is my own loss right? Its gradient, its mean, its weights, and what it must refuse."""
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from minnet.checks.findings import Findings, Report, distance, expect_close, settings_checked, unchanged
+from minnet.checks.findings import (
+    Findings,
+    Report,
+    distance,
+    dtype_pairs,
+    expect_close,
+    overflowed,
+    settings_checked,
+    unchanged,
+)
 from minnet.checks.gradients import TOLERANCE, compare
 from minnet.losses import Loss
 from minnet.settings import Array
@@ -76,6 +86,8 @@ def _check_loss(found: Findings, loss: Loss, raw: Array, y: Array, tolerance: fl
         twice, dy_twice = _call(loss, np.concatenate([y[0], y[0]]), np.concatenate([t[0], t[0]]))
         expect_close(found, "L of every sample twice: expected the same mean", twice, L)
         expect_close(found, "dL/dy of every sample twice: expected half for each", dy_twice[: len(dy)], dy / 2)
+    with found.examine("tails"):
+        _tails(found, loss, raw[0], y[0])
     with found.examine("replicas"):
         for w in (None, weight):
             L, dy = _call(loss, y, t, w)
@@ -122,6 +134,35 @@ def _expect_array(found: Findings, name: str, array: Any, like: Array) -> None:
 def _call(loss: Loss, y: Array, target: Array, weight: Array | None = None) -> tuple[Array, Array]:
     """The loss on copies, so that one that writes into them spoils nothing else."""
     return loss(y.copy(), target.copy(), None if weight is None else weight.copy())
+
+
+def _tails(found: Findings, loss: Loss, raw: Array, y: Array) -> None:
+    """Far from 0, too, a sample's loss and gradient are finite where the same code in a wider dtype says so."""
+    for narrow, wide in dtype_pairs():
+        with np.errstate(all="ignore"):
+            fault = next(_overflows(loss, raw, y, narrow, wide), "")
+        found.expect(not fault, fault)
+
+
+def _overflows(loss: Loss, raw: Array, y: Array, narrow: Any, wide: Any) -> Iterator[str]:
+    largest = abs(y) == abs(y).max(axis=-1, keepdims=True)
+    for size in (*range(1, 101), *10.0 ** np.arange(2.25, 30, 0.25)):
+        for far in (size * np.sign(y) * np.where(largest, sign, 0.5 * sign) for sign in (1, -1)):
+            for i, row in enumerate(far[:, None].astype(narrow)):
+                t = loss.encode(raw[i : i + 1], y.shape[-1], narrow)
+                results = [_call(loss, row, t)]
+                try:
+                    results.append(_call(loss, row.astype(wide), t.astype(wide)))
+                except Exception:
+                    if wide is np.float64:
+                        raise
+                    return  # what float64 does is asked of code that knows nothing wider
+                for name, got, right in zip(("L", "dL/dy"), *results, strict=True):
+                    if overflowed(got, right, narrow).any():
+                        yield (
+                            f"{name} in {np.dtype(narrow)} at y = {row[0].tolist()}: got {got}, where the same code in "
+                            f"{np.dtype(wide)} gives {right}: something overflows, or is rounded to 0, in between"
+                        )
 
 
 def _weights(found: Findings, loss: Loss, y: Array, t: Array) -> None:

@@ -31,10 +31,10 @@ def activations(
 
 
 def _activation(text: str) -> Activation:
-    if ":" in text or text.isidentifier():
+    if ":" in text or (text.isidentifier() and text != "x"):
         from minnet.lab.conditions import activation
 
-        found: Any = activation(text) if text != "x" else None
+        found: Any = activation(text)
     else:
         found = Elementwise(formula(text))
     require(isinstance(found, Activation), f"{text!r} is not an activation but {found!r}")

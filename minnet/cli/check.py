@@ -8,6 +8,7 @@ import numpy as np
 import typer
 
 from minnet.activations import Activation
+from minnet.allowed import Count
 from minnet.cli.answers import Answer, Prose
 from minnet.lab.conditions import load
 from minnet.layers import Layer
@@ -60,12 +61,11 @@ def _made(thing: Any, name: str, inputs: int) -> Any:
         return thing
     own = fields(thing) if is_dataclass(thing) else ()
     needed = {f.name: f.type for f in own if f.init and f.default is MISSING and f.default_factory is MISSING}
-    given = {
-        key: 0.1 if key == "rate" else inputs for key, kind in needed.items() if key == "rate" or kind in (int, "int")
-    }
+    counts = {key for key, kind in needed.items() if kind in (int, "int", Count, "Count")}
+    given = {key: 0.1 if key == "rate" else inputs for key in needed if key == "rate" or key in counts}
     try:
         return thing(**given)
-    except TypeError:
+    except Exception:  # one's own may fail in any way
         left = ", ".join(needed.keys() - given.keys()) or "arguments"
         raise ValueError(
             f"{name} cannot be made without {left}: make one in that module, say EXAMPLE = {thing.__name__}(...), "

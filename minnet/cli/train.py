@@ -11,7 +11,7 @@ from minnet.activations import Activation
 from minnet.cli.answers import INTERRUPTED, Answer, Prose, note, quiet, table
 from minnet.cli.models import brief
 from minnet.cli.options import at_least, sizes, source, writable
-from minnet.lab.conditions import activation, initialiser, is_sgd, mlp, optimizer, with_rate
+from minnet.lab.conditions import activation, initialiser, is_sgd, mlp, network_of, optimizer, with_rate
 from minnet.lab.datasets import Dataset, Split
 from minnet.losses import mse, softmax_cross_entropy
 from minnet.run import Run
@@ -59,9 +59,10 @@ def train(
 
         run = go_on(checkpoint, split.x, split.y, custom=[type(part)], **common)
     else:
-        own: Any = part  # an activation, or a function (n_in, n_out) -> Network
-        sizes_of = read.n_in, read.n_out
-        network = mlp(part, read.n_in, layers, read.n_out, start) if isinstance(part, Activation) else own(*sizes_of)
+        if isinstance(part, Activation):
+            network = mlp(part, read.n_in, layers, read.n_out, start)
+        else:
+            network = network_of(part, act, read.n_in, read.n_out)
         step = rate if rate is not None else 0.1 if is_sgd(chosen) else 0.001
         loss = softmax_cross_entropy if read.task == "classification" else mse
         run = minnet.train(network, loss, with_rate(chosen, step), split.x, split.y, epochs=epochs, seed=numbers,

@@ -8,7 +8,7 @@ import numpy as np
 
 from minnet.layers import Parameter
 from minnet.optimizers import Optimizer, State
-from minnet.schedules import Rate, Schedule, check_rate
+from minnet.schedules import Rate, RateOrSchedule, Schedule
 from minnet.settings import Array
 
 
@@ -19,12 +19,9 @@ class ClassicalMomentum(Optimizer):
     The velocity holds the learning rates of its time, where minnet's SGD (and PyTorch's) applies today's to all of it.
     """
 
-    rate: Rate | Schedule
+    rate: RateOrSchedule
     momentum: float
     nesterov: bool
-
-    def __post_init__(self) -> None:
-        check_rate(self)
 
     def init(self, theta: Array, parameters: Sequence[Parameter] | None = None) -> State:
         return self.first_state(theta) | {"velocity": np.zeros_like(theta)}
@@ -44,13 +41,10 @@ class EfficientAdam(Optimizer):
     s / (1 - β₂): two passes over theta fewer a step.
     """
 
-    rate: Rate | Schedule
+    rate: RateOrSchedule
     beta1: float
     beta2: float
     epsilon: float
-
-    def __post_init__(self) -> None:
-        check_rate(self)
 
     def init(self, theta: Array, parameters: Sequence[Parameter] | None = None) -> State:
         moments = {"mean": np.zeros_like(theta), "squares": np.zeros_like(theta)}

@@ -9,6 +9,8 @@ from importlib import import_module
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 import minnet
 from minnet.activations import Activation
 from minnet.catalogue import CATALOGUE
@@ -79,10 +81,31 @@ def _activation_or_factory(part: Any, name: str) -> Activation | Factory:
     if isinstance(part, str):
         return activation(part)
     if _is_a(Activation, part):
-        part = part()
+        part = made(part, name)
     fits = callable(part) and not isinstance(part, type)
     require(fits, f"{name!r} has to be an Activation or a function (n_in, n_out) -> Network, got {part!r}")
+    if isinstance(part, Activation):
+        x = np.array([0.5])
+        shapes = [np.shape(made(f, f"{name!r}", x)) for f in (part, part.derivative)]
+        require(set(shapes) == {(1,)}, f"{name!r} has to act element by element, but x (1,) became {shapes}")
     return part
+
+
+def made(part: Callable[..., Any], name: str, *arguments: Any) -> Any:
+    """What a class or a function of one's own makes of the arguments; ValueError in one line if it cannot."""
+    try:
+        return part(*arguments)
+    except Exception as error:  # it may fail in any way
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        hint = "" if arguments else f"; make one, say EXAMPLE = {getattr(part, '__name__', 'It')}(...), and give that"
+        raise ValueError(f"{name} cannot be called with {arguments or 'nothing'}: {why}{hint}") from error
+
+
+def network_of(factory: Factory, name: str, n_in: int, n_out: int) -> Network:
+    """The network that a function of one's own makes; ValueError in one line if it makes something else."""
+    network = made(factory, name, n_in, n_out)
+    require(isinstance(network, Network), f"{name} has to make a Network of (n_in, n_out), got {network!r:.200}")
+    return network
 
 
 def _named(parts: Mapping[str, Any] | Iterable[Any]) -> dict[str, Any]:
@@ -177,9 +200,12 @@ def conditions(
     for index, (name, part) in enumerate(parts.items()):
         networks: list[tuple[str, Network, Any, str]] = []  # those that start differently, and how
         for init_name, init in inits.items() if isinstance(part, Activation) else [("its own", None)]:
-            start, weights = _start(part, init) if isinstance(part, Activation) else (None, "as the network says")
-            network: Any = mlp(part, n_in, hidden, n_out, start) if isinstance(part, Activation) else part(n_in, n_out)
-            require(isinstance(network, Network), f"{name} has to make a Network, got {network!r}")
+            if isinstance(part, Activation):
+                start, weights = _start(part, init)
+                network = mlp(part, n_in, hidden, n_out, start)
+            else:
+                start, weights = None, "as the network says"
+                network = network_of(part, name, n_in, n_out)
             alike = [i for i, n in enumerate(networks) if n[2] is start or identity(n[2]) == identity(start)]
             if alike:
                 first, *rest = networks[alike[0]]
