@@ -494,7 +494,7 @@ def test_a_rate_is_put_wherever_an_optimizer_keeps_it():
         ({"activations": {}}, "at least one activation, got none"),
         ({"activations": ["tanh", Tanh()]}, "two of tanh, tanh have the same name"),
         ({"activations": {"tanh": 3}}, "'tanh' has to be an Activation or a function"),
-        ({"activations": {"dense": lambda n_in, n_out: 3}}, "dense has to make a Network, got 3"),
+        ({"activations": {"dense": lambda n_in, n_out: 3}}, r"dense has to make a Network of \(n_in, n_out\), got 3"),
         ({"activations": ["nowhere.at_all:Act"]}, "expects package.module:NAME of something that can be imported"),
         ({"activations": ["minnet:Nothing"]}, "has no attribute 'Nothing'"),
         ({"initialisers": ["he"]}, "unknown initialiser 'he'; known are recommended, same"),
