@@ -344,10 +344,26 @@ def test_workers_train_the_code_that_was_loaded_anew(monkeypatch, tmp_path):
         (number(n) for n in (1, 2)),
         {"a": [random.Random(0)]},
     ],
-    ids=str,
+    ids=["random", "clock", "file", "eval", "numpy passed on", "generator", "ufunc", "lock", "iterator", "deep"],
 )
 def test_what_cannot_be_proved_is_never_the_same(value):
     assert identity(value) != identity(value)
+
+
+def test_what_cannot_be_proved_is_trained_again_and_said(tmp_path):
+    """Within a call each of its pieces is trained once, and two of the same object are not taken for each other."""
+    lock, remarks = threading.Lock(), []
+
+    def locked(x):
+        with lock:
+            return np.tanh(x)
+
+    act = Elementwise(locked)
+    for _ in range(2):
+        losses, found = compared({"a": act, "b": act, "tanh": "tanh"}, out=tmp_path, note=remarks.append)
+        assert losses["a"] == losses["b"] == pytest.approx(losses["tanh"], rel=1e-4)
+    assert found.manifest["pieces"] == {"trained": 4, "found": 2}  # tuning and test
+    assert remarks[0] == remarks[1] == "Trained anew each time, as it cannot be proved to be the same as before: a, b."
 
 
 def test_what_was_kept_from_before_is_not_proved():

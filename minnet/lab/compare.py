@@ -30,6 +30,7 @@ from minnet.lab.conditions import (
     with_rate,
 )
 from minnet.lab.datasets import Dataset
+from minnet.lab.identity import ONCE
 from minnet.lab.manifest import command, data_hash, engine_hash, versions
 from minnet.lab.summary import best_rates, beyond, summary
 from minnet.lab.trials import Outcome, Trial
@@ -156,7 +157,11 @@ def compare(
         "seconds": round(time.perf_counter() - clock, 2),
     }  # fmt: skip
     unnamed = [f"The weights of {c.name} start by {c.weights}." for c in grid if UNNAMED in c.weights]
-    for remark in (*unnamed, *work.store.remarks()):
+    once = [c.name for c in grid if out and c.made_of.startswith(ONCE)]
+    unproved = [f"Trained anew each time, as it cannot be proved to be the same as before: {', '.join(once)}."] * bool(
+        once
+    )
+    for remark in (*unnamed, *unproved, *work.store.remarks()):
         note(remark)
     return Comparison(data, runs, table, pairs, curves, examples, manifest)
 

@@ -58,6 +58,9 @@ _CONTENT: dict[type, Callable[[Any], Any]] = {
 }
 
 
+ONCE = "once"  # how the identity of what is never the same again begins
+
+
 def identity(*values: Any) -> str:
     """A text that other values have only if they are provably the same.
 
@@ -65,7 +68,7 @@ def identity(*values: Any) -> str:
     that no other call gives, so that nothing found under another can be taken for it.
     """
     walk = _Walk(values)
-    return hashlib.sha256("".join(walk.parts).encode()).hexdigest() if walk.proved else f"once {uuid4().hex}"
+    return hashlib.sha256("".join(walk.parts).encode()).hexdigest() if walk.proved else f"{ONCE} {uuid4().hex}"
 
 
 def own_modules(*values: Any) -> set[str]:

@@ -51,7 +51,8 @@ class Trial:
     def __reduce__(self) -> tuple[Any, ...]:
         """To a worker goes your code as it is here and now, not as the worker imported it once."""
         settings = {field.name: getattr(self, field.name) for field in fields(self)}
-        yours = [name for name in ("network", "optimizer", "data", "start") if own_modules(settings[name])]
+        parts = ["network", "optimizer", "start"] + ["data"] * (not type(self.data).__module__.startswith("minnet."))
+        yours = [name for name in parts if own_modules(settings[name])]
         return _unpacked, (by_value({name: settings.pop(name) for name in yours}), settings)
 
     def __call__(self) -> Outcome:
