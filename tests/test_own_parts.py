@@ -68,9 +68,11 @@ def run(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("name", "message"), [*FACTORIES.items(), *ACTIVATIONS.items()])
 def test_train_and_compare_refuse_what_is_no_part(run, name, message):
     part = f"strange_parts:{name}"
-    for command in (("train", "--activation", part, "--epochs", "1"),
-                    ("compare", "--activations", f"relu,{part}", "--epochs", "1", "--seeds", "2", "--jobs", "1")):  # fmt: skip
-        _refused(run(*command), message)
+    for command in (
+        f"train --activation {part} --epochs 1",
+        f"compare --activations relu,{part} --epochs 1 --seeds 2 --jobs 1",
+    ):
+        _refused(run(*command.split()), message)
 
 
 @pytest.mark.parametrize(("name", "message"), ACTIVATIONS.items())
