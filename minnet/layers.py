@@ -115,8 +115,7 @@ class Dense(Layer):
             try:
                 matmul(x.mT, dy, out=dW)
             except ValueError:
-                shape = (*x.shape[:-1], self.n_out)
-                raise ValueError(f"{self} expects dy of {W.dtype} {shape}, got {dy.dtype} {dy.shape}") from None
+                raise ValueError(f"{self} expects dy as y in {W.dtype}, got {dy.dtype} {dy.shape}") from None
             matmul(ones(1, dy.shape[-2], dy.dtype), dy, out=db)
             return times_transposed(dy, W) if need_dx else None
 

@@ -397,7 +397,7 @@ def test_a_gradient_of_another_dtype_than_theta_is_named(seed):
     theta = NET.init_theta(seed)
     y, backward = NET.forward(NET.unpack(theta), X.astype(np.float32), Streams(seed, "noise"))
     for dy in [y[..., :1]] + [y.astype(float)] * (seed == 0):  # for replicas NumPy's matmul casts
-        with pytest.raises(ValueError, match=r"Dense\(4, 2\) expects dy of float32 \(.*33, 2\), got float\d\d \("):
+        with pytest.raises(ValueError, match=r"Dense\(4, 2\) expects dy as y in float32, got float\d\d \("):
             backward(dy, NET.unpack(theta * 0))
     wide = NET.init_theta(seed, np.float64)  # what loses nothing is taken
     y, backward = NET.forward(NET.unpack(wide), X.astype(np.float32), Streams(seed, "noise"))

@@ -177,5 +177,5 @@ def test_inside_another_it_leaves_ctrl_c_to_the_outer_one():
 
 @pytest.mark.slow
 def test_what_was_killed_ends_in_the_same_bits():
-    """Kill -9, SIGTERM and Ctrl-C at random moments, once over each kind of training; `killed.py train 20` does more."""
+    """Kill -9, SIGTERM and Ctrl-C at random moments, over each kind of training; `killed.py train 20` does more."""
     assert kill_trainings(len(KINDS)) == []
