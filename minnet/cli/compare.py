@@ -6,9 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from minnet.catalogue import CATALOGUE
-from minnet.cli.answers import Answer, Prose, note, progress
+from minnet.cli.answers import Answer, Prose, note, progress, visible
 from minnet.cli.controls import Control, run_control
-from minnet.cli.options import at_least, rate, sizes, source, words
+from minnet.cli.options import at_least, rate, sizes, source, words, writable
 from minnet.lab.conditions import activation
 from minnet.lab.datasets import DATASETS
 from minnet.settings import require
@@ -63,6 +63,7 @@ def compare(
     from minnet.lab.compare import compare as compare_all
     from minnet.lab.report import write_report
 
+    _refuse_others(out / f"{read.name}.html")
     settings |= {"initialisers": words(initialisers), "optimizers": words(optimizers)}
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -99,6 +100,17 @@ def compare(
     )
 
 
+def _refuse_others(page: Path) -> None:
+    """Refuse to write a report over files that are not those of an earlier one."""
+    if page.exists():
+        return writable(page, "report")
+    beside = [page.with_name(f"{page.stem}_{name}") for name in ("runs.csv", "table.csv", "pairs.csv")]
+    there = [str(path) for path in beside if path.exists()]
+    return require(
+        not there, f"--out: {', '.join(there)} would be replaced, and no report stands beside: name a folder"
+    )
+
+
 def _listed(paths: list[Path]) -> str:
     """File names, those of one stem together: moons_pairs.csv, moons_bands.png/.svg."""
     endings: dict[str, list[str]] = {}
@@ -117,12 +129,13 @@ def _table(found: Any) -> list[Any]:
     """The results on the fresh seeds, and what a straight line can do."""
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     seeds = found.runs[found.runs.phase == "test"].seed.nunique()
     share = found.data.task == "classification"
     what = "Test accuracy" if share else "Test R²"
     table = Table(
-        title=f"{what} on {found.data.name}, {seeds} fresh seeds",
+        title=Text(f"{what} on {visible(found.data.name)}, {seeds} fresh seeds"),  # a Text: [red] is no colour
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         collapse_padding=True,
@@ -133,7 +146,7 @@ def _table(found: Any) -> list[Any]:
         table.add_column(heading, justify="right", no_wrap=True)
     for act, row in found.table.iterrows():
         table.add_row(
-            act,
+            Text(act),
             f"{row.rate:.3g}",
             f"{row.window_low:.3g}-{row.window_high:.3g}",
             found.show(row.score),
