@@ -88,10 +88,10 @@ class OneLine(typer.core.TyperGroup):
                 stream.reconfigure(errors="replace")  # a terminal without σ gets a question mark, not a traceback
         try:
             code = super().main(*args, **{**options, "standalone_mode": False})
-        except OSError as error:  # of the help: what went wrong in a command was told there
-            code = lost_stdout(error)
+        except OSError as lost:  # of the help: what went wrong in a command was told there
+            code = lost_stdout(lost)
             if not code:
-                _say(f"{error.strerror}: standard output")
+                _say(f"{lost.strerror}: standard output")
                 code = 2
         except Exception as caught:
             error: Any = caught  # one of typer's, or of the click that older ones stand on
