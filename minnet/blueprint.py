@@ -17,6 +17,7 @@ from minnet.settings import Settings, require
 from minnet.tensor_files import short
 
 DEPTH = 64  # of settings within settings
+MOST = 10_000  # settings in all: some thousands of layers
 
 
 class _Class(NamedTuple):
@@ -47,11 +48,12 @@ def known_classes(custom: Iterable[type] = ()) -> dict[str, _Class]:
     """minnet's own classes and the caller's by name; ValueError for what is no dataclass, and for a name twice."""
     known = dict(_minnets_own())
     for one in custom:
-        fits = isinstance(one, type) and is_dataclass(one)
-        require(fits, f"custom has to be dataclasses (the classes, not what they make), got {short(one)}")
+        right = isinstance(one, type) and is_dataclass(one)
+        require(right, f"custom has to be dataclasses (the classes, not what they make), got {short(one)}")
         taken = one.__name__ in known and known[one.__name__].make is not one
         require(not taken, f"two classes are called {one.__name__!r}, and a file knows them by name alone")
-        known[one.__name__] = _class(one)
+        if one.__name__ not in known:
+            known[one.__name__] = _class(one)
     return known
 
 
@@ -89,6 +91,7 @@ def _described(value: Any, where: str, owner: Any, classes: set[type]) -> Any:
 def rebuilt(value: Any, kind: Any, where: str, known: Mapping[str, _Class], depth: int = 0) -> Any:
     """The settings that `described` wrote, which have to be of type `kind`; ValueError naming the place if not."""
     require(depth < DEPTH, f"{where}: settings nested more than {DEPTH} deep")
+    require(depth > 0 or _count(value) <= MOST, f"{where} is made of more than {MOST} settings")
     if isinstance(value, list):
         kinds = get_args(kind)[:1] if get_origin(kind) is tuple else [Any]
         value = tuple(rebuilt(one, kinds[0], f"{where}[{i}]", known, depth + 1) for i, one in enumerate(value))
@@ -101,8 +104,18 @@ def rebuilt(value: Any, kind: Any, where: str, known: Mapping[str, _Class], dept
         hint = f"if it is yours, hand it in: custom=({name},)" if str(name).isidentifier() else "it cannot be one"
         require(name in known, f"{where}: class {short(name)} is unknown; {hint}")
         value = _made(known[name], value, where, known, depth)
-    require(_fits(value, kind), f"{where}: expected {getattr(kind, '__name__', kind)}, got {short(value)}")
+    require(fits(value, kind), f"{where}: expected {getattr(kind, '__name__', kind)}, got {short(value)}")
     return value
+
+
+def _count(value: Any) -> int:
+    """How many classes' settings stand in some JSON."""
+    count, left = 0, [value]
+    while left:
+        inner = left.pop()
+        count += isinstance(inner, dict)
+        left += inner.values() if isinstance(inner, dict) else inner if isinstance(inner, list) else ()
+    return count
 
 
 def _made(one: _Class, value: dict[str, Any], where: str, known: Mapping[str, _Class], depth: int) -> Any:
@@ -121,15 +134,15 @@ def _made(one: _Class, value: dict[str, Any], where: str, known: Mapping[str, _C
         raise ValueError(f"{where}: {one.make.__name__} cannot be made: {error}") from error
 
 
-def _fits(value: Any, kind: Any) -> bool:
+def fits(value: Any, kind: Any) -> bool:
     """Whether a value is of an annotated type; whatever the annotation leaves open is left open here."""
     origin, args = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
-        return any(_fits(value, one) for one in args)
+        return any(fits(value, one) for one in args)
     if origin is Literal:
         return any(value == one and type(value) is type(one) for one in args)
     if origin is tuple:
-        return type(value) is tuple and (args[1:] != (...,) or all(_fits(one, args[0]) for one in value))
+        return type(value) is tuple and (args[1:] != (...,) or all(fits(one, args[0]) for one in value))
     if origin is Callable or kind is Callable:
         return callable(value)
     if kind is float:

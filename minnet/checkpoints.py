@@ -54,7 +54,7 @@ def save(path: StrPath, network: Network, theta: Array, *, metadata: Mapping[str
     with refusing(path):
         fits = theta.ndim in (1, 2) and theta.shape[-1] == network.size and theta.dtype.kind == "f"
         require(fits, f"theta has to be floats (..., {network.size}), got {theta.dtype} of shape {theta.shape}")
-        require_finite(theta, "theta")
+        _check_theta(network, theta)
         try:
             kept = json.loads(json.dumps(dict(metadata or {}), allow_nan=False))
         except (TypeError, RecursionError) as error:
@@ -107,9 +107,12 @@ def read_network(
     for name, (kind, shape) in wanted.items():
         require(name in file.table, f"it has no tensor {name!r}")
         found = np.dtype(file.table[name][0]), file.table[name][1]
-        require(found == (kind, shape), f"tensor {name!r} should be {kind} {short(shape)}, got {found[0]} {found[1]}")
+        require(
+            found == (kind, shape),
+            f"tensor {short(name)} should be {kind} {short(shape)}, got {found[0]} {short(found[1])}",
+        )
     foreign = [name for name in file.table if name not in wanted and not (extra and name.startswith(RESERVED))]
-    require(not foreign, f"{network} has no tensors {short(foreign)}")
+    require(not foreign, f"the network has no tensors {short(foreign)}")
 
     theta, rest = np.empty((*lead, sum(math.prod(part.shape) for part in parts)), dtype), {}
     into = views(network, theta)
@@ -119,5 +122,12 @@ def read_network(
         elif keep:
             rest[name] = array
         del array
-    require_finite(theta, "theta")
+    _check_theta(network, theta)
     return network, theta, rest
+
+
+def _check_theta(network: Network, theta: Array) -> None:
+    require_finite(theta, "theta")
+    for name, array in views(network, theta).items():
+        variance = name.endswith("running_var")
+        require(not variance or bool((array >= 0).all()), f"{name!r} holds a variance below 0: {array.min()}")

@@ -12,7 +12,7 @@ from minnet.blueprint import described
 from minnet.losses import Loss
 from minnet.optimizers import Optimizer, State
 from minnet.penalties import Penalty
-from minnet.randomness import Seed, Streams
+from minnet.randomness import Seed, Streams, seeds_of
 from minnet.run import Run, Stop
 from minnet.settings import Array, require
 from minnet.state_dict import RESERVED, network_settings, views
@@ -57,6 +57,7 @@ class Found:
     run: dict[str, Any]
     tensors: dict[str, Array]
     best_theta: Array
+    keeps_rate: bool = True  # False: the learning rates are new ones
 
 
 Checkpoint = StrPath | Found
@@ -100,7 +101,7 @@ class Keeper:
             self.fixed = {name: described(part, name) for name, part in parts.items()} | {
                 "epochs": len(table["loss"]),
                 "batch_size": int(batch_size),
-                "seed": np.asarray(seed).tolist(),
+                "seed": seeds_of(seed) if np.ndim(seed) else seeds_of(seed)[0],
                 "every": int(every),
                 **({} if work.shuffle else {"shuffle": False}),  # left out where it is as ever: older files have none
                 "data": _digests(work),
@@ -163,9 +164,7 @@ class Keeper:
             require(fits, f"'{RESERVED}{name}' should be {like.dtype} {like.shape}, got {array.dtype} {array.shape}")
             return array
 
-        epochs, stops = self.fixed["epochs"], stops_of(run, len(work.run.stops))
-        done = run["done"]
-        require(type(done) is int and 0 <= done <= epochs, f"{short(done)} of {epochs} epochs cannot be done")
+        done, stops = int(run["done"]), stops_of(run, len(work.run.stops))
         for name, values in self.table.items():
             values[:done] = take(f"history.{name}", values[:done])
         if best:
@@ -176,7 +175,9 @@ class Keeper:
         work.stop(out, "", 0, [""] * int(out.sum()))
         work.run.stops[:] = stops
         for name, array in work.state.items():
-            array[...] = take(f"state.{name}", array)
+            kept = take(f"state.{name}", array)
+            if name != "rate" or found.keeps_rate:
+                array[...] = kept
         for name, streams in ("order", work.order), ("noise", work.noise):
             _unpack(take(name, _packed(streams)), streams, name)
         require(not tensors, f"it has tensors that this training knows nothing of: {short(list(tensors))}")

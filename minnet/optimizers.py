@@ -5,7 +5,8 @@ Every array of the state is (..., P) or (..., 1), so that a replica is a row of 
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -76,6 +77,15 @@ def weights_only(theta: Array, parameters: Sequence[Parameter] | None) -> Array:
         return np.ones_like(theta)
     roles = [np.full(int(np.prod(p.shape)), p.role == "weight", theta.dtype) for p in parameters]
     return np.broadcast_to(np.concatenate(roles), theta.shape).copy()
+
+
+def with_rate(part: Any, rate: Rate) -> Any:
+    """The same optimizer (or schedule) at another learning rate, wherever within it the rate is kept."""
+    names = [field.name for field in fields(part)]
+    inner = [name for name in names if isinstance(getattr(part, name), Optimizer | Schedule)]
+    if inner:
+        return replace(part, **{inner[0]: with_rate(getattr(part, inner[0]), rate)})
+    return replace(part, **{"rate" if "rate" in names else "schedule": rate})  # WarmUp's stands in `schedule`
 
 
 def decay_of(weight_decay: float, theta: Array, parameters: Sequence[Parameter] | None) -> State:

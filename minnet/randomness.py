@@ -21,6 +21,18 @@ def generator(seed: int, purpose: Purpose) -> "np.random.Generator":
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(PURPOSES.index(purpose),)))
 
 
+def seeds_of(seed: Seed) -> list[int]:
+    """The seeds as plain integers, one for a single network; ValueError for what is none.
+
+    Any integer >= 0 is a seed, however large, as it is for numpy's SeedSequence. So secrets.randbits(128) is one.
+    """
+    seeds = seed if isinstance(seed, np.ndarray) else np.array(seed, object)  # numpy takes 2**63 and 1 for floats
+    whole = seeds.ndim <= 1 and all(isinstance(s, int | np.integer) and type(s) is not bool for s in seeds.flat)
+    require(whole, f"seed has to be an integer or a sequence of integers, got {seed!r}")
+    require(seeds.size > 0, "seed has to be an integer or a sequence of at least one, got an empty sequence")
+    return [int(one) for one in seeds.flat]
+
+
 class Streams:
     """One Generator a replica, so that row k of what is drawn is what seed k draws alone.
 
@@ -31,12 +43,8 @@ class Streams:
     """
 
     def __init__(self, seed: Seed, purpose: Purpose):
-        seeds = np.asarray(seed)
-        require(seeds.size > 0, "seed has to be an integer or a sequence of at least one, got an empty sequence")
-        whole = seeds.dtype.kind in "iu" and seeds.ndim <= 1
-        require(whole, f"seed has to be an integer or a sequence of integers, got {seed!r}")
-        self.single = seeds.ndim == 0
-        self.generators = [generator(int(one), purpose) for one in seeds.reshape(-1)]
+        self.single = np.ndim(seed) == 0
+        self.generators = [generator(one, purpose) for one in seeds_of(seed)]
 
     def draw(self, sample: Callable[["np.random.Generator"], Array]) -> Array:
         """One sample a replica, stacked on a new first axis; a single network's sample has no such axis."""

@@ -27,6 +27,7 @@ DTYPES = {
     "U8": "|u1", "U16": "<u2", "U32": "<u4", "U64": "<u8",
 }  # fmt: skip
 HEADER_LIMIT = 2**20  # bytes: some thousands of layers
+LONGEST = 500  # letters of a message
 PART_LIMIT = 100_000  # entries of lists and objects: together they bound what parsing a header takes
 
 
@@ -54,8 +55,11 @@ def refusing(path: StrPath) -> Iterator[None]:
     except CheckpointError:
         raise
     except (ValueError, OSError) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise CheckpointError(f"{os.fspath(path)!r}: {why}") from error
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        why = " ".join(why.split())  # one line, of a length to read: it may quote what a stranger wrote
+        raise CheckpointError(
+            f"{os.fspath(path)!r}: {why if len(why) <= LONGEST else why[:LONGEST] + '...'}"
+        ) from error
 
 
 def digest(name: str, array: Array) -> str:
@@ -86,7 +90,8 @@ def write(path: StrPath, tensors: Mapping[str, Array], settings: Mapping[str, An
 class TensorFile:
     """An open file whose header has been checked: its `settings`, and dtype and shape of each tensor in `table`."""
 
-    def __init__(self, file: BinaryIO):
+    def __init__(self, file: BinaryIO, path: StrPath):
+        self.path = path
         size = os.fstat(file.fileno()).st_size
         self.start = 8 + int.from_bytes(file.read(8), "little")
         require(size > 8, f"it is no checkpoint: {size} bytes")
@@ -122,7 +127,7 @@ def reading(path: StrPath) -> Iterator[TensorFile]:
     with refusing(path):
         require(stat.S_ISREG(os.stat(path).st_mode), "it is no regular file")  # a pipe would be waited for
         with open(path, "rb") as file:
-            yield TensorFile(file)
+            yield TensorFile(file, path)
 
 
 def _check_header(text: bytes) -> None:

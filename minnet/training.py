@@ -196,7 +196,7 @@ def train(
     require(known, f"{stopping} can only watch {', '.join(names)}{'' if held_out else ' without validation data'}")
 
     count = int(np.prod(theta.shape[:-1]))
-    table = {name: np.full((epochs, count), np.nan) for name in names}
+    table = {name: np.empty((epochs, count)) for name in names}  # takes memory only as it is filled
     run = Run(network, theta, {}, [Stop("running", 0, "")] * count)
     best = Best(stopping, theta) if stopping else None
     work = _Replicas(run, loss, optimizer, penalty, seed, data, held_out, shuffle)
@@ -218,7 +218,10 @@ def train(
                         break
                     values += work.validate()
                     for name, value in zip(names, values, strict=True):
-                        table[name][epoch, work.rows] = value
+                        table[name][epoch], table[name][epoch, work.rows] = (
+                            np.nan,
+                            value,
+                        )  # NaN: stopped
                     done = epoch + 1
                     record(done)
                     work.reschedule()

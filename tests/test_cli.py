@@ -14,7 +14,7 @@ import pytest
 from sklearn.datasets import load_diabetes, load_iris
 from typer.testing import CliRunner
 
-from minnet import Dense, Elementwise, Network, ReLU, datasheet
+from minnet import Dense, Elementwise, Network, ReLU, datasheet, save
 from minnet.checkpoints import load
 from minnet.cli.answers import json_text
 from minnet.cli.app import app
@@ -170,7 +170,34 @@ def test_train_goes_on_from_its_checkpoint(here):
     assert again.stdout == whole.stdout
     other = run(*common, "--resume", "--seed", 1)
     assert other.exit_code == 2
+    assert "started with other seeds than --seed and --seeds name: give --seed 0 --seeds 1" in other.stderr
+    other = run(*common, "--resume", "--noise", 0.3)
+    assert other.exit_code == 2
     assert "the training was started on other data" in other.stderr
+
+
+def test_resuming_follows_epochs_and_rate_and_refuses_the_rest_by_name(here):
+    first = "train", "iris.csv", "--target", "species", "--hidden", 5, "--activation", "mine:Right", "--seeds", 2
+    file = "--checkpoint", "wish.st"
+    assert run(*first, "--epochs", 4, *file).exit_code == 0
+    kept = (here / "wish.st").read_bytes()
+    again = "--epochs", 4, *file, "--resume", "--optimizer", "sgd", "--initialiser", "recommended", "--batch-size", 32
+    assert run(*first, *again, "--every", 10).exit_code == 0  # the same command once more
+    for option, value in (("--optimizer", "adam"), ("--initialiser", "he_normal"), ("--batch-size", 8), ("--every", 3)):
+        done = run(*first, *file, "--resume", option, value)
+        assert done.exit_code == 2
+        assert f"and {option} would make another one: only --epochs and --rate may change" in done.stderr
+    done = run(*first, *file, "--resume", "--hidden", "5,5", "--activation", "tanh")
+    assert done.exit_code == 2
+    assert "class 'Right' is unknown" in done.stderr
+    done = run(*first, *file, "--resume", "--epochs", 3)
+    assert done.exit_code == 2
+    assert "4 epochs are done already, got epochs=3" in done.stderr
+    assert (here / "wish.st").read_bytes() == kept
+    told = answer(*first, *file, "--resume", "--epochs", 6, "--rate", 0.02)
+    assert [len(values) for values in told["history"].values()] == [6, 6, 6]
+    assert told["history"]["loss"][:4] == answer(*first, "--epochs", 6)["history"]["loss"][:4]
+    assert told["history"]["loss"][5] != answer(*first, "--epochs", 6)["history"]["loss"][5]
 
 
 def test_predict_gives_what_the_network_says_of_rows_made_ready_by_scikit_learn(here):
@@ -384,3 +411,134 @@ def test_the_command_loads_nothing_heavy_for_its_help():
 
 def test_the_datasheet_is_that_of_the_library(here):
     assert answer("activations", "tanh")["lipschitz"] == datasheet(Elementwise(formula("tanh(x)"))).lipschitz
+
+
+# ---- what is on the path
+
+
+STRAY = ("rich", "pandas", "typer", "scipy", "tempfile", "uuid", "queue")
+
+
+@pytest.mark.parametrize("flags", [(), ("-P",), ("-I",)])
+def test_no_module_of_the_working_folder_is_taken_for_another(flags, tmp_path):
+    for name in STRAY:
+        (tmp_path / f"{name}.py").write_text(f"raise SystemExit('{name} of the working folder ran')")
+    (tmp_path / "mine.py").write_text(MINE)
+    few = "--seeds", "2", "--epochs", "1", "--hidden", "2", "--rates", "0.1", "--jobs", "2", "--out", "results"
+    for line in (("activations",), ("check", "mine:Right"), ("compare", "--activations", "relu,mine:Right", *few)):
+        command = [sys.executable, *flags, "-m", "minnet", *line]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        if flags and line[0] != "activations":
+            assert done.returncode == 2
+            (told,) = done.stderr.splitlines()
+            assert "No module named 'mine' (Python was started with -P, -I or PYTHONSAFEPATH" in told
+        else:
+            assert (done.returncode, done.stderr) == (0, ""), done.stderr
+
+
+def test_the_path_is_as_before_after_a_command(here):
+    before = list(sys.path)
+    assert run("check", "mine:Right").exit_code == 0
+    assert sys.path == before
+
+
+# ---- what a file says of itself, and names with a meaning elsewhere
+
+HOSTILE = "\x1b[2J\x9b31m\x07 \u202e"
+RIGHT = {"columns": [], "target": "y", "classes": [], "mean": 0.0, "scale": 1.0}
+METADATA = [
+    {"loss": 0.12},
+    {"loss": ["a"], "preprocessing": None, "data": 3},
+    {"loss": [], "preprocessing": {"columns": 1}, "seed": "x"},
+    {"preprocessing": RIGHT | {"columns": [{"name": 1, "mean": "x", "scale": 0}], "target": 0, "classes": "ab"}},
+    {"preprocessing": RIGHT | {"columns": [{"name": "a", "values": [1], "rest": []}], "scale": 0}},
+    {"preprocessing": RIGHT, "data": "moons", "seed": -1, "task": "regression"},
+    {HOSTILE: HOSTILE + "\nsecond line", "deep": {HOSTILE: [HOSTILE]}},
+]
+
+
+@pytest.mark.parametrize("metadata", METADATA)
+def test_any_metadata_is_shown_or_refused_in_one_line(metadata, here):
+    network = Network(Dense(2, 2))
+    save("any.st", network, network.init_theta(0), metadata=metadata)
+    done = run("inspect", "any.st")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) <= 6 + len(metadata) * 3
+    assert not set(HOSTILE) - {*"[2J31m "} & set(done.stdout)
+    assert answer("inspect", "any.st")["metadata"] == json.loads(json.dumps(metadata))
+    assert run("export", "any.st", "--to", "numpy").exit_code == 0
+    for line in (("diagnose", "any.st"), ("predict", "any.st", "new.csv")):
+        done = run(*line)
+        assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.output
+        assert not set(HOSTILE) - {*"[2J31m "} & set(done.stderr)
+
+
+def test_a_users_loss_is_shown_as_it_is(here):
+    network = Network(Dense(2, 2))
+    save("loss.st", network, network.init_theta(0), metadata={"loss": 0.12, "preprocessing": None})
+    lines = run("inspect", "loss.st").stdout.splitlines()
+    assert [line.split() for line in lines[-2:]] == [["loss", "0.12"], ["preprocessing", "None"]]
+
+
+def test_a_name_in_brackets_is_no_colour(here):
+    (here / "iris.csv").rename(here / "[red].csv")
+    try:
+        few = "--seeds", 2, "--epochs", 1, "--hidden", 2, "--rates", 0.1, "--jobs", 1, "--out", "brackets"
+        done = run("compare", "--data", "[red].csv", "--target", "species", *few, "--activations", "relu")
+    finally:
+        (here / "[red].csv").rename(here / "iris.csv")
+    assert done.exit_code == 0, done.stderr
+    assert "Test accuracy on [red], 2 fresh seeds" in done.stdout
+
+
+# ---- full, closed and vanished places
+
+
+def test_a_full_stdout_is_told_in_one_line(here):
+    if not os.path.exists("/dev/full"):
+        pytest.skip("needs /dev/full")
+    for line in ("--help", "train --help", "--version", "activations", "inspect iris.safetensors --json"):
+        with open("/dev/full", "w") as full:
+            command = [sys.executable, "-m", "minnet", *line.split()]
+            done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        assert (done.returncode, done.stderr) == (2, "Error: No space left on device: standard output\n")
+
+
+def test_closed_streams_lose_nothing(here):
+    for closing, rest in ((">&-", ""), ("2>&-", "3.2"), (">&- 2>&-", "")):
+        line = f"{sys.executable} -m minnet train --epochs 2 --out closed.st {closing}"
+        done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "" if "2" in closing else done.stderr)
+        assert "Traceback" not in done.stderr
+        assert not done.stdout or (rest and "Saved" not in done.stdout)
+        assert load("closed.st").network.size > 0
+        (here / "closed.st").unlink()
+
+
+def test_a_working_folder_that_was_deleted_is_no_reason_to_fail(here, tmp_path):
+    gone = tmp_path / "gone"
+    for line, code in ((f"inspect {here / 'iris.safetensors'}", 0), ("check mine:It", 2), ("train --out it", 2)):
+        gone.mkdir()
+        script = f"cd {gone} && rmdir {gone} && exec {sys.executable} -m minnet {line}"
+        done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr.count("\n")) == (code, code // 2), done.stderr
+
+
+def test_an_export_that_cannot_be_written_names_its_file(here):
+    code = (
+        "import resource, sys; from minnet.cli.app import app; resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))\n"
+        "app(['export', 'iris.safetensors', '--to', sys.argv[1], '-o', 'full.out'])"
+    )
+    for target in ("numpy", "torch", "onnx"):
+        done = subprocess.run([sys.executable, "-c", code, target], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (2, "Error: File too large: full.out\n")
+        assert not [name for name in os.listdir() if "full.out" in name]
+
+
+def test_a_name_that_the_system_cannot_write_is_refused_before_the_training(here):
+    code = "from minnet.cli.app import app; app(['train', '--epochs', '10000000', '--out', 'gr\\xf6\\xdfe'])"
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, env=os.environ | plain, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (2, b"", 1)
+    assert b"--out" in done.stderr

@@ -30,11 +30,12 @@ from minnet import (
     train,
 )
 from minnet.lab.compare import ADAPTIVE_RATES, RATES, compare, in_pieces
-from minnet.lab.conditions import activation, conditions, initialiser, mlp, optimizer, with_rate
+from minnet.lab.conditions import activation, conditions, initialiser, mlp, optimizer
 from minnet.lab.controls import null_control, positive_control
 from minnet.lab.datasets import Dataset, Split, dataset
 from minnet.lab.summary import best_rates, beyond, failed, good_rates, summary, window
 from minnet.lab.trials import Trial
+from minnet.optimizers import with_rate
 
 DATA = dataset("moons", n_train=120, n_test=300)
 SMALL = {"hidden": (8,), "seeds": 3, "epochs": 30, "jobs": 1}

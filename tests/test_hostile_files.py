@@ -5,17 +5,22 @@ import json
 import random
 import struct
 import sys
+import time
 import tracemalloc
 from collections import Counter
 from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 import pytest
 import safetensors.numpy
+from typer.testing import CliRunner
 
 import minnet
 from minnet import CheckpointError, Dense, Network, load, resume, save, train
 from minnet.blueprint import described
+from minnet.cli.app import app
+from minnet.lab.datasets import dataset
 from minnet.state_dict import views
 
 X = np.random.default_rng(0).normal(size=(12, 2))
@@ -549,3 +554,234 @@ def test_a_header_full_of_nothing_takes_a_bounded_amount(part, tmp_path):
             assert not loaded
             print(part, n, len(text), peak)
             assert peak <= 16 * 2**20
+
+
+# ---- right in form, and senseless
+
+
+def refused(path, blob, message, of=load):
+    path.write_bytes(blob)
+    with pytest.raises(CheckpointError, match=message) as caught:
+        of(path)
+    assert len(str(caught.value)) < 1000
+    assert "\n" not in str(caught.value)
+
+
+def test_a_variance_below_0_is_refused(honest, tmp_path):
+    header, settings, data = taken_apart(honest[0][0])
+    first, _ = header["3.running_var"]["data_offsets"]
+    data = data[:first] + struct.pack("<f", -5.0) + data[first + 4 :]
+    refused(tmp_path / "it", signed(header, settings, data), "'3.running_var' holds a variance below 0: -5.0")
+    theta = NETWORK.init_theta(0)
+    views(NETWORK, theta)["3.running_var"][3] = -1e-9
+    with pytest.raises(CheckpointError, match="running_var' holds a variance below 0"):
+        save(tmp_path / "other", NETWORK, theta)
+    assert not (tmp_path / "other").exists()
+
+
+def test_the_number_of_layers_is_bounded_on_both_sides(honest, tmp_path):
+    _, settings, _ = taken_apart(honest[0][0])
+    for layer in ({"class": "Tanh"}, {"class": "Network", "layers": []}):
+        network = {"class": "Network", "layers": [layer] * 20_000}
+        blob = signed({}, settings | {"network": network, "replicas": []}, b"")
+        refused(tmp_path / "it", blob, "network is made of more than 10000 settings")
+    with pytest.raises(CheckpointError, match="network is made of more than 10000 settings"):
+        save(tmp_path / "other", Network(*[minnet.Tanh()] * 10_000), np.zeros(0))
+    save(tmp_path / "other", Network(*[minnet.Tanh()] * 9000), np.zeros(0))
+    assert len(load(tmp_path / "other").network.layers) == 9000
+
+
+def test_a_message_is_one_line_whatever_the_file_holds(honest, tmp_path):
+    header, settings, data = taken_apart(honest[0][0])
+    long, layers = "x" * 70_000, settings["network"]["layers"]
+    huge = {"class": "Dense", "n_in": -(10**4000), "n_out": 1}
+    for layer in ({"class": long}, {"class": "Tanh", long: 1}, {"class": "GELU", "approximate": long}, huge):
+        network = settings["network"] | {"layers": [layer, *layers[1:]]}
+        refused(tmp_path / "it", signed(header, settings | {"network": network}, data), "network.layers")
+    many = settings["network"] | {"layers": [*layers, *[{"class": "Dropout", "rate": 0.5}] * 3000]}
+    entry = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+    refused(tmp_path / "it", signed(header | {"more": entry}, settings | {"network": many}, data), "has no tensors")
+    refused(tmp_path / "it", signed(header | {long: entry}, settings, data), "has no tensors")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"stopping": {"class": "EarlyStopping", "monitor": "x" * 5000}}, "watches none of loss"),
+        ({"optimizer": {"class": "SGD", "rate": [0.1] * 5}}, "does not fit this training: .* 5 learning rates"),
+        ({"optimizer": {"class": "SGD", "rate": {"class": "ReduceOnPlateau", "rate": 0.1}}}, "does not fit this"),
+        ({"done": 4}, "4 of 3 epochs cannot be done"),
+        ({"done": True}, "True of 3 epochs cannot be done"),
+        ({"seed": [1, 2]}, "seed does not fit"),
+        ({"seed": [1, 2, -(2**70)]}, "seed does not fit"),
+        ({"epochs": 10**8}, "too many"),
+    ],
+)  # fmt: skip
+def test_a_training_that_cannot_be_is_the_files_fault(change, message, honest, tmp_path):
+    header, settings, data = taken_apart(honest[1][0])
+    blob = signed(header, settings | {"run": settings["run"] | change}, data)
+    refused(tmp_path / "it", blob, message, lambda path: resume(path, X, Y))
+
+
+def test_a_training_without_parameters_is_refused(honest, tmp_path):
+    _, settings, _ = taken_apart(honest[1][0])
+    for lead in ([], [3], [2**31 - 1]):
+        settings |= {"network": {"class": "Network", "layers": [{"class": "Tanh"}]}, "replicas": lead}
+        refused(
+            tmp_path / "it", signed({}, settings, b""), "seed does not fit|it has no", lambda path: resume(path, X, Y)
+        )
+
+
+def test_epochs_that_are_only_claimed_take_no_memory(honest, tmp_path):
+    header, settings, data = taken_apart(honest[1][0])
+    (tmp_path / "it").write_bytes(signed(header, settings | {"run": settings["run"] | {"epochs": 3 * 10**7}}, data))
+    peak_memory()
+    before = peak_memory()
+    with pytest.raises(Ended):
+        resume(tmp_path / "it", X, Y, callbacks=[end])
+    assert peak_memory() - before < 50e6
+
+
+# ---- through resume and every command
+
+RUNS_CODE = (
+    "exec", "compile", "import", "os.system", "os.exec", "os.fork", "os.spawn", "os.posix_spawn", "subprocess.",
+    "socket.", "ctypes.", "pty.", "marshal.", "pickle.",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def made_by_commands(tmp_path_factory):
+    """A model and a checkpoint as `minnet train` writes them, and rows to predict."""
+    folder = tmp_path_factory.mktemp("commands")
+    few = "train", "--points", 40, "--hidden", 4, "--epochs", 2, "-q", "--checkpoint", folder / "run"
+    assert command(*few, "--seeds", 2, "--out", folder / "model")[0] == 0
+    (folder / "rows.csv").write_text("x1,x2\n0.5,1\n-1,0.25\n")
+    return folder
+
+
+def command(*arguments):
+    """Exit code and stderr of a command; whatever it raises is raised."""
+    done = CliRunner().invoke(app, [*map(str, arguments)])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.exit_code, done.stderr
+
+
+def commands(file, folder):
+    rows, moons = folder / "rows.csv", ("--data", "moons", "--points", 40)
+    yield from (("inspect", file), ("inspect", file, "--json"), ("predict", file, rows), ("diagnose", file, *moons[2:]))
+    yield from (("export", file, "--to", target) for target in ("numpy", "torch", "sklearn"))
+    yield "export", file, "--to", "torch", "-o", folder / "program.py"
+    yield "export", file, "--to", "onnx", "-o", folder / "network.onnx"
+    for more in ((), ("--epochs", 3)):
+        yield "train", *moons, "--seeds", 2, "--checkpoint", file, "--resume", "-q", *more
+
+
+class Ended(Exception):
+    pass
+
+
+def end(run):
+    raise Ended
+
+
+def peak_memory():
+    """The most that this process has held since the last reset, in bytes; then reset."""
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    Path("/proc/self/clear_refs").write_text("5")
+    return int(line.split()[1]) * 1024
+
+
+def everything(blob, folder):
+    """What comes of a file through load, resume and every command: its outcomes, seconds and bytes."""
+    file, met = folder / "it", Counter()
+    split = dataset("moons", n_train=40, n_val=40).splits([0, 1])
+
+    def checked(name, call):
+        file.unlink(missing_ok=True)
+        file.write_bytes(blob)
+        peak_memory()
+        before, started = peak_memory(), time.process_time()
+        WATCH.path, WATCH.seen = str(file), []
+        try:
+            met[name, call()] += 1
+        finally:
+            WATCH.path, seconds = None, time.process_time() - started
+        ran = [what for what in WATCH.seen if what[0].startswith(RUNS_CODE)]
+        assert not ran, (name, ran)
+        worst[name] = np.maximum(worst.get(name, (0, 0)), (seconds, peak_memory() - before))
+
+    def library(function):
+        try:
+            function()
+        except CheckpointError as error:
+            told = str(error)
+        except (Ended, minnet.DivergenceError):
+            return "taken"
+        else:
+            return "taken"
+        assert "\n" not in told
+        assert len(told) < 1000
+        return "refused"
+
+    def of_command(arguments):
+        code, stderr = command(*arguments)
+        assert code in (0, 1, 2), (arguments, code)
+        if code == 2:
+            assert stderr.startswith("Error: "), stderr
+            assert stderr.count("\n") == 1, stderr
+            assert len(stderr) < 2100
+        return "refused" if code == 2 else "taken"
+
+    worst = {}
+    checked("load", lambda: library(lambda: load(file)))
+    validation = split.x_val, split.y_val
+    checked("resume", lambda: library(lambda: resume(file, split.x, split.y, validation=validation, callbacks=[end])))
+    for arguments in commands(file, folder):
+        name = " ".join(str(word) for word in arguments if not str(word).startswith("/"))
+        checked(name, lambda arguments=arguments: of_command(arguments))
+    return met, worst
+
+
+def all_through_everything(number, folder, seed):
+    """So many files through everything; returns outcomes, and of each door the most seconds and bytes."""
+    honest = [((folder / name).read_bytes(), None) for name in ("model", "run")]
+    for blob, _ in honest * 2:  # whatever is imported or made at the first use
+        list(everything_unchecked(blob, folder))
+    met, worst = Counter(), {}
+    rng = random.Random(seed)
+    for i in range(number):
+        which, mutation = rng.randrange(2), MUTATIONS[i % len(MUTATIONS)]
+        mutated = mutation(rng, honest[which][0], honest[1 - which][0])
+        try:
+            outcomes, most = everything(mutated, folder)
+        except BaseException:
+            print(f"file {i}, made by {mutation.__name__}")
+            (folder / "culprit").write_bytes(mutated)
+            raise
+        met += outcomes
+        for name, values in most.items():
+            worst[name] = np.maximum(worst.get(name, (0, 0)), values)
+    return met, worst
+
+
+def everything_unchecked(blob, folder):
+    file = folder / "it"
+    for arguments in commands(file, folder):
+        file.write_bytes(blob)
+        yield command(*arguments)
+
+
+def test_mutated_files_through_every_command(made_by_commands):
+    met, worst = all_through_everything(64, made_by_commands, 3)
+    assert {outcome for _, outcome in met} == {"refused", "taken"}
+    assert max(size for _, size in worst.values()) <= 50e6
+
+
+@pytest.mark.slow
+def test_two_thousand_files_through_every_command(made_by_commands):
+    met, worst = all_through_everything(2000, made_by_commands, 4)
+    for name, (seconds, size) in worst.items():
+        print(f"{name:70}{met[name, 'refused']:6}{met[name, 'taken']:6}{seconds:8.3f} s{size / 1e6:8.1f} MB")
+    assert max(size for _, size in worst.values()) <= 50e6

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -263,3 +264,79 @@ def test_kill_9_at_random_moments(tmp_path):
 @pytest.mark.slow
 def test_kill_9_at_20_random_moments(tmp_path):
     print(kill_again_and_again(tmp_path / "it", 20, np.random.default_rng(1)))
+
+
+# ---- seeds of any size, more epochs, another rate
+
+
+@pytest.mark.parametrize("seed", [2**63, 2**64 - 1, 2**127, [1, 2**63], range(2**64, 2**64 + 2), np.array([2**63 + 1])])
+def test_a_seed_that_trains_also_resumes(seed, tmp_path):
+    settings = {"seed": seed, "validation": None, "optimizer": SGD(0.1), "epochs": 4}
+    with pytest.raises(PowerCut):
+        fit(**settings, checkpoint=tmp_path / "it", callbacks=[cut_after(2)])
+    assert_same(resume(tmp_path / "it", X, Y), fit(**settings))
+
+
+@pytest.mark.parametrize("seed", [True, 1.0, [1, 2.0], "1", [[1]], [None], -1, [2**63, -1]])
+def test_what_is_no_seed_is_refused_at_the_door(seed):
+    with pytest.raises(ValueError, match="seed has to be an integer"):
+        fit(seed=seed)
+
+
+@pytest.mark.parametrize("every", [1, 3])
+@pytest.mark.parametrize("case", CASES)
+def test_more_epochs_go_on_as_if_there_had_been_as_many_from_the_start(case, every, tmp_path):
+    settings, path = CASES[case], tmp_path / "it"
+    x, y = settings.get("x", X), settings.get("y", Y)
+    rest = {"validation": settings.get("validation", VALIDATION), "weight": settings.get("weight")}
+    fit(**settings, epochs=7, checkpoint=path, every=every)
+    whole = fit(**settings, epochs=12)
+    with suppress(PowerCut):  # in one case all have stopped early by then
+        resume(path, x, y, **rest, epochs=15, callbacks=[cut_after(8)])
+    assert_same(resume(path, x, y, **rest, epochs=12), whole)
+    assert_same(resume(path, x, y, **rest), whole)  # the file knows them now
+
+
+def test_fewer_epochs_than_are_done_are_refused(tmp_path):
+    fit(epochs=6, checkpoint=tmp_path / "it")
+    with pytest.raises(CheckpointError, match="6 epochs are done already, got epochs=5"):
+        resume(tmp_path / "it", X, Y, validation=VALIDATION, epochs=5)
+    for epochs in (0, 2.5, "9"):
+        with pytest.raises(ValueError, match="epochs has to be an integer >= 1"):
+            resume(tmp_path / "it", X, Y, validation=VALIDATION, epochs=epochs)
+
+
+def test_another_rate_holds_from_the_next_step_on(tmp_path):
+    """Without memory in the optimizer it is what a training from the last theta does at that rate."""
+    x, y, network = X[:16], X[:16, :1], Network(Dense(2, 1))
+    common = {"batch_size": 16, "seed": 0, "shuffle": False, "dtype": np.float64}
+    first = train(network, minnet.mse, SGD(0.1), x, y, epochs=5, checkpoint=tmp_path / "it", **common)
+    after = train(network, minnet.mse, SGD(0.02), x, y, epochs=3, theta=first.theta, **common)
+    run = resume(tmp_path / "it", x, y, epochs=8, learning_rate=0.02)
+    assert run.theta.tobytes() == after.theta.tobytes()
+    np.testing.assert_array_equal(run.history["loss"], [*first.history["loss"], *after.history["loss"]])
+    again = resume(tmp_path / "it", x, y, epochs=9)
+    longer = train(network, minnet.mse, SGD(0.02), x, y, epochs=4, theta=first.theta, **common)
+    assert again.theta.tobytes() == longer.theta.tobytes()  # it has become the training's own
+
+
+def test_another_rate_for_each_replica_that_is_left_and_under_a_schedule(tmp_path):
+    path, rates = tmp_path / "it", (0.05, 0.01, 1e30, 0.02)
+    settings = {"seed": [1, 2, 3, 4], "validation": None, "epochs": 6}
+    cases = {"plain": (SGD(rates), SGD((0.5, 0.1, 1.0, 0.2))), "schedule": (
+        SGD(minnet.StepDecay(rates, 7)), SGD(minnet.StepDecay((0.5, 0.1, 1.0, 0.2), 7)))}  # fmt: skip
+    for old, new in cases.values():
+        fit(**settings, optimizer=old, checkpoint=path)
+        run = resume(path, X, Y, epochs=7, learning_rate=(0.5, 0.1, 1.0, 0.2))
+        assert [stop.reason for stop in run.stops] == ["finished", "finished", "diverged", "finished"]
+        with reading(path) as file:
+            found = {name: array.copy() for name, array in file.tensors()}
+        factor = new.rate.factor(0) if isinstance(new.rate, minnet.StepDecay) else 1
+        np.testing.assert_allclose(found["minnet.state.rate"].ravel() * factor, np.array([0.5, 0.1, 0.2], np.float32))
+        assert load(path).theta.tobytes() == run.theta.tobytes()
+        with reading(path) as file:
+            assert file.settings["run"]["epochs"] == 7
+    with pytest.raises(ValueError, match="has 3 learning rates, but theta holds"):
+        resume(path, X, Y, epochs=9, learning_rate=(0.1, 0.2, 0.3))
+    with pytest.raises(ValueError, match="learning rates >= 0, got -1"):
+        resume(path, X, Y, epochs=9, learning_rate=-1.0)

@@ -14,6 +14,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from minnet import SGD, Dense, Network, Tanh, mse, softmax_cross_entropy, train
 from minnet.lab import tables
+from minnet.lab.csv_files import refuse_duplicates
 from minnet.lab.tables import read_table
 
 
@@ -402,3 +403,19 @@ def test_columns_named_by_numbers(target):
     assert (table.target, table.n_in) == ("2", 2)
     with pytest.raises(ValueError, match="has no column '7'"):
         read_table(frame, 7)
+
+
+def test_wide_tables_take_time_in_proportion(monkeypatch):
+    """Names are looked up in no list: a look-up for each of them would be quadratic, minutes for 100,000 columns."""
+
+    class Counted(list):
+        def index(self, *arguments):
+            raise AssertionError("a look-up in a list")
+
+    refuse_duplicates(Counted(f"c{i}" for i in range(100_000)))
+    with pytest.raises(ValueError, match="columns 3 and 100001 are both called 'c2': rename or delete one"):
+        refuse_duplicates([*(f"c{i}" for i in range(100_000)), "c2"])
+    wide = pd.DataFrame(np.random.default_rng(0).normal(size=(14, 30)), columns=[f"c{i}" for i in range(30)])
+    table = read_table(wide.assign(text=list("abcabcabcabcab"), y=["a", "b"] * 7), "y")
+    looked_up = {name: columns for name, _, columns in table._sklearn().transformers}
+    assert looked_up == {"numbers": list(range(30)), "categories": [30]}

@@ -2,9 +2,10 @@
 
 import json
 import os
+import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import wraps
@@ -17,6 +18,8 @@ import numpy as np
 import typer
 
 INTERRUPTED, PIPE_CLOSED = 130, 141  # what a shell reports of a program ended by SIGINT and by SIGPIPE
+OWN = re.compile(r"(^|,)\s*[\w.]+:[^\W\d]\w*\s*(,|$)")  # package.module:NAME, alone or in a list
+CONTROLS = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # all but line breaks and tabs
 _quiet: ContextVar[bool] = ContextVar("quiet", default=False)
 
 
@@ -42,10 +45,16 @@ class Answer:
     notes: Sequence[str] = ()
 
 
+def visible(text: str) -> str:
+    r"""The text with whatever would steer a terminal written out, as \u001b; line breaks and tabs stay."""
+    return CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def note(text: str) -> None:
     """Say on stderr what is not the result; --quiet leaves it out."""
     if not _quiet.get():
-        print(Prose(text).shown(sys.stderr), file=sys.stderr)
+        with suppress(OSError):  # what cannot be shown there is no reason to lose the result
+            print(Prose(visible(text)).shown(sys.stderr), file=sys.stderr)
 
 
 def quiet() -> bool:
@@ -57,11 +66,12 @@ def quiet() -> bool:
 def progress(title: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on a terminal, nothing when piped: the callback is given what is done and how much there is."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import Progress
 
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=_quiet.get() or not console.is_terminal) as bar:
-        task = bar.add_task(title, total=None)
+        task = bar.add_task(escape(title), total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
@@ -75,7 +85,7 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[Any]], *, left: int =
         last = wrap and i == len(headings) - 1
         built.add_column(heading, justify="left" if i < left else "right", no_wrap=not last)
     for row in rows:
-        built.add_row(*(Text(str(cell)) for cell in row))  # a Text: what a user named [red] is no colour
+        built.add_row(*(Text(visible(str(cell))) for cell in row))  # a Text: what a user named [red] is no colour
     return built
 
 
@@ -112,28 +122,42 @@ def with_output_options(function: Callable[..., Answer]) -> Callable[..., None]:
 
 
 def _answer(function: Callable[..., Answer], as_json: bool, args: Any, options: Any) -> None:
-    sys.path.insert(0, os.getcwd())  # where package.module:NAME is looked for first
     try:
-        answer = function(*args, **options)
-        _write(json_text(answer.document) + "\n" if as_json else "".join(map(_text, answer.parts)))
+        with _working_folder(args, options), np.errstate(all="ignore"):  # what overflows is shown as inf
+            answer = function(*args, **options)
+        _show(answer, as_json)
     except KeyboardInterrupt as interrupt:
         note(str(interrupt) or "Interrupted.")
         raise typer.Exit(INTERRUPTED) from None
     except (ValueError, TimeoutError, MemoryError, ImportError) as error:  # a cluster without workers is a TimeoutError
         raise typer.BadParameter(str(error)) from None
     except OSError as error:
-        raise typer.BadParameter(f"{error.strerror or error}: {error.filename or 'standard output'}") from None
-    finally:
-        sys.path.remove(os.getcwd())
+        where = f": {error.filename}" if error.filename else ""
+        raise typer.BadParameter(f"{error.strerror or error}{where}") from None
     for text in answer.notes:
         note(text)
     if answer.code:
         raise typer.Exit(answer.code)
 
 
+@contextmanager
+def _working_folder(args: Iterable[Any], options: Mapping[str, Any]) -> Iterator[None]:
+    """Let a package.module:NAME that is given be found in the working folder too, after everywhere else."""
+    before = list(sys.path)
+    words = [word for value in (*args, *options.values()) for word in (value if isinstance(value, list) else [value])]
+    if not sys.flags.safe_path and any(isinstance(word, str) and OWN.search(word) for word in words):
+        with suppress(FileNotFoundError):  # it was deleted
+            sys.path.append(os.getcwd())
+    try:
+        yield
+    finally:
+        sys.path[:] = before
+
+
 def _text(part: Any) -> str:
     """A part as it is to be written: a table with colours on a terminal, without any elsewhere, never cut off."""
     if isinstance(part, str):
+        part = type(part)(visible(part)) if sys.stdout.isatty() else part  # a file gets what there is
         return (part.shown(sys.stdout) if isinstance(part, Prose) else part) + "\n"
     from rich.console import Console
     from rich.measure import Measurement
@@ -149,20 +173,27 @@ def _text(part: Any) -> str:
     return "".join(line.rstrip() + "\n" for line in shown.get().splitlines())
 
 
-def _write(text: str) -> None:
+def _show(answer: Answer, as_json: bool) -> None:
     try:
+        text = json_text(answer.document) + "\n" if as_json else "".join(map(_text, answer.parts))
         sys.stdout.write(text)
         sys.stdout.flush()
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would try, and fail, again at exit
-        if isinstance(error, BrokenPipeError):
-            raise typer.Exit(PIPE_CLOSED) from None
-        raise
+        closed = lost_stdout(error)
+        if closed:
+            raise typer.Exit(closed) from None
+        raise OSError(error.errno, error.strerror, "standard output") from None
+
+
+def lost_stdout(error: OSError) -> int:
+    """What is to be done when stdout takes no more; the exit code if its reader went away, which is no error."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would try, and fail, again at exit
+    return PIPE_CLOSED if isinstance(error, BrokenPipeError) else 0
 
 
 def json_text(document: Any) -> str:
     """Plain JSON: NaN is null, an infinity is the string "inf" or "-inf", arrays are lists."""
-    return json.dumps(_plain(document), indent=2, ensure_ascii=False, allow_nan=False)
+    return visible(json.dumps(_plain(document), indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def _plain(value: Any) -> Any:

@@ -1,7 +1,9 @@
 """The `minnet` command put together: its jobs, their examples, and one line for whatever goes wrong."""
 
+import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -9,7 +11,7 @@ import typer.core
 
 import minnet
 from minnet.cli.activations import activations
-from minnet.cli.answers import Answer, with_output_options
+from minnet.cli.answers import Answer, lost_stdout, visible, with_output_options
 from minnet.cli.check import check
 from minnet.cli.compare import EPILOG, compare
 from minnet.cli.diagnose import diagnose
@@ -19,6 +21,7 @@ from minnet.cli.predict import predict
 from minnet.cli.train import train
 
 MODEL = "model.safetensors"
+LONGEST = 2000  # letters of what is said to be wrong
 EXAMPLES: dict[Callable[..., Answer], list[str]] = {
     compare: [
         "minnet compare",
@@ -77,21 +80,35 @@ class OneLine(typer.core.TyperGroup):
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run, and exit."""
-        for stream in (sys.stdout, sys.stderr):
-            if hasattr(stream, "reconfigure"):
+        for name in ("stdout", "stderr"):
+            stream = getattr(sys, name)
+            if stream is None:  # closed by the caller; or a file that is opened later would take its place
+                setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  # it stays open
+            elif hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="replace")  # a terminal without σ gets a question mark, not a traceback
         try:
             code = super().main(*args, **{**options, "standalone_mode": False})
+        except OSError as lost:  # of the help: what went wrong in a command was told there
+            code = lost_stdout(lost)
+            if not code:
+                _say(f"{lost.strerror}: standard output")
+                code = 2
         except Exception as caught:
             error: Any = caught  # one of typer's, or of the click that older ones stand on
             if not hasattr(error, "format_message"):
                 raise
             # one's own is told as it is; what typer found out, with the option that it stands at
             own = type(error) is typer.BadParameter and getattr(error, "param", None) is None
-            message = str(error) if own else error.format_message()
-            print("Error:", " ".join(message.split()), file=sys.stderr)
-            sys.exit(error.exit_code)
+            _say(str(error) if own else error.format_message())
+            code = error.exit_code
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(message: str) -> None:
+    """Tell in one line what is wrong."""
+    line = visible(" ".join(message.split()))
+    with suppress(OSError):  # what cannot be told there still has its exit code
+        print("Error:", line if len(line) <= LONGEST else f"{line[:LONGEST]}...", file=sys.stderr)
 
 
 app = typer.Typer(cls=OneLine, pretty_exceptions_enable=False, rich_markup_mode=None, add_completion=False)

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from minnet.catalogue import CATALOGUE
-from minnet.cli.answers import Answer, Prose, note, progress
+from minnet.cli.answers import Answer, Prose, note, progress, visible
 from minnet.cli.controls import Control, run_control
-from minnet.cli.options import at_least, rate, sizes, source, words
+from minnet.cli.options import at_least, rate, sizes, source, words, writable
 from minnet.lab.conditions import activation
 from minnet.lab.datasets import DATASETS
 from minnet.settings import require
@@ -68,6 +68,7 @@ def compare(
     from minnet.lab.compare import compare as compare_all
     from minnet.lab.report import write_report
 
+    _refuse_others(out / f"{read.name}.html")
     settings |= {"initialisers": words(initialisers), "optimizers": words(optimizers)}
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -103,6 +104,17 @@ def compare(
     )
 
 
+def _refuse_others(page: Path) -> None:
+    """Refuse to write a report over files that are not those of an earlier one."""
+    if page.exists():
+        return writable(page, "report")
+    beside = [page.with_name(f"{page.stem}_{name}") for name in ("runs.csv", "table.csv", "pairs.csv")]
+    there = [str(path) for path in beside if path.exists()]
+    return require(
+        not there, f"--out: {', '.join(there)} would be replaced, and no report stands beside: name a folder"
+    )
+
+
 def _listed(paths: list[Path]) -> str:
     """File names, those of one stem together: moons_pairs.csv, moons_bands.png/.svg."""
     endings: dict[str, list[str]] = {}
@@ -121,6 +133,7 @@ def _table(found: Any) -> list[Any]:
     """The results on the fresh seeds, what a straight line can do, and the learning rates."""
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     from minnet.lab.summary import good_rates, passing
 
@@ -128,7 +141,9 @@ def _table(found: Any) -> list[Any]:
     share, points = found.data.task == "classification", f"{found.test_points:,} test points"
     what = "Test accuracy" if share else "Test R²"
     look: dict[str, Any] = {"box": box.SIMPLE_HEAD, "pad_edge": False, "collapse_padding": True}
-    table = Table(title=f"{what} on {found.data.name}, {seeds} fresh seeds, with 95 % intervals", **look)
+    name = visible(found.data.name)
+    title = Text(f"{what} on {name}, {seeds} fresh seeds, with 95 % intervals")  # a Text: [red] is no colour
+    table = Table(title=title, **look)
     rates = Table(title="Learning rates", **look)
     table.add_column("activation", no_wrap=True)
     rates.add_column("activation", no_wrap=True)
@@ -139,14 +154,14 @@ def _table(found: Any) -> list[Any]:
     for act, row in found.table.iterrows():
         new = [f"{found.show(row.crossed_low)} to {found.show(row.crossed_high)}"] if share else []
         table.add_row(
-            act,
+            Text(act),
             found.show(row.score),
             f"{found.show(row.low)} to {found.show(row.high)}",
             *new,
             found.show(row.worst),
             found.failed(act),
         )
-        rates.add_row(act, f"{row.rate:.3g}", " to ".join(good_rates(row)), found.show(row.shared_score))
+        rates.add_row(Text(act), f"{row.rate:.3g}", " to ".join(good_rates(row)), found.show(row.shared_score))
     ceiling = found.data.ceiling
     if ceiling is not None:
         table.add_section()

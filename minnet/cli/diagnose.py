@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from minnet.cli.answers import Answer, Prose, progress
@@ -29,18 +30,19 @@ def diagnose(
     from minnet.lab.preprocessing import preprocessing
 
     found = read_model(model, custom)
-    theta, ready, known = found.single, found.preprocessing, found.metadata
-    name = data or known["data"]
+    theta, ready = found.single, found.preprocessing
+    trained_on, seed, task = found.origin
+    name = data or trained_on
     require(data is not None or name in DATASETS, f"{model} was trained on a table, {name}: give it as --data FILE")
     target = None if name in DATASETS else ready.target
-    task = None if target is None else known["task"]
-    read = source(name, target, points=points, noise=noise, task=task)
-    same = _digits(preprocessing(read, known["seed"])) == _digits(ready)
+    read = source(name, target, points=points, noise=noise, task=None if target is None else task)
+    same = _digits(preprocessing(read, seed)) == _digits(ready)
     require(same, f"{model} was trained on other data than {name} holds, or with other --points or --noise")
 
-    split = read.split(known["seed"])
+    split = read.split(seed)
+    history = {"loss": np.array(found.losses, float)} if found.losses else {}
     with progress("looking into it"):
-        answer: Any = examine(Run(found.network, theta, found.history), split.x, split.y)
+        answer: Any = examine(Run(found.network, theta, history), split.x, split.y)
     document = {"healthy": answer.healthy, "kind": answer.kind, "state": answer.state,
                 "findings": [asdict(finding) for finding in answer.findings]}  # fmt: skip
     return Answer(document, [Prose(repr(answer))], code=0 if answer.healthy else 1)

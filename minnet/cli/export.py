@@ -7,7 +7,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from minnet.cli.answers import Answer
-from minnet.cli.models import Custom, ModelPath, read_model
+from minnet.cli.models import Custom, Model, ModelPath, read_model
 from minnet.cli.options import writable
 
 
@@ -27,28 +27,33 @@ def export(
     custom: Custom = None,
 ) -> Answer:
     """Turn a trained network into an ONNX file or a short program."""
-    writable(out)
+    file = out or (model.with_suffix(".onnx") if to == Target.ONNX else None)
+    writable(file, "onnx" if to == Target.ONNX else "program", reads=[model])
     found = read_model(model, custom)
     document: dict[str, Any] = {"network": repr(found.network), "to": to.value, "file": out}
-    notes = _notes(found.metadata)
+    notes = _notes(found)
     if to == Target.ONNX:
         from minnet.exports import to_onnx
 
-        file = out or model.with_suffix(".onnx")
         to_onnx(found.network, found.single, file)
         return Answer(document | {"file": file}, [f"Written: {file}"], notes=notes)
-    from minnet.exports import to_code
+    from minnet.exports.programs import to_code, weights_file
 
+    if out is not None:
+        writable(weights_file(found.network, to.value, out), "weights", reads=[model])
     code = to_code(found.network, found.single, cast(Any, to.value), out)
     said = code.rstrip("\n") if out is None else f"Written: {out}"
     return Answer(document | {"code": code}, [said], notes=notes)
 
 
-def _notes(metadata: dict[str, Any]) -> list[str]:
-    known = metadata.get("preprocessing")
-    if known is None:
+def _notes(found: Model) -> list[str]:
+    if "preprocessing" not in found.metadata:
         return []
-    what = "logits, of which the largest is the class" if known["classes"] else "standardised targets"
+    try:
+        known = found.preprocessing
+    except ValueError:  # a user's own entry of that name
+        return []
+    what = "logits, of which the largest is the class" if known.classes else "standardised targets"
     return [
         f"What goes in are features made ready as the model file says (minnet inspect --json), what comes out {what}."
     ]

@@ -4,8 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from minnet.cli.answers import Answer, table
-from minnet.cli.models import Custom, ModelPath, brief, read_model
+from minnet.cli.answers import Answer, table, visible
+from minnet.cli.models import Custom, Model, ModelPath, brief, read_model
+
+SHOWN = 200  # lines on layers
 
 
 def inspect(model: ModelPath, custom: Custom = None) -> Answer:
@@ -18,7 +20,7 @@ def inspect(model: ModelPath, custom: Custom = None) -> Answer:
         parameters = []
         for parameter, array in zip(layer.parameters, _flat(layer.unpack(theta[..., part])), strict=True):
             spread = {
-                "mean": float(array.mean()), "std": float(array.std()), "min": float(array.min()),
+                "mean": float(array.mean(dtype=float)), "std": float(array.std(dtype=float)), "min": float(array.min()),
                 "max": float(array.max()),
             }  # fmt: skip
             parameters.append({"name": parameter.name, "role": parameter.role, "shape": parameter.shape} | spread)
@@ -44,8 +46,9 @@ def inspect(model: ModelPath, custom: Custom = None) -> Answer:
         document,
         [
             f"{model}: {count}{network.size} parameters, {theta.dtype}\n",
-            table(headings, rows, left=4),
-            *_told(found.metadata),
+            table(headings, rows[:SHOWN], left=4),
+            *([f"... and {len(rows) - SHOWN} lines more, which --json has"] if len(rows) > SHOWN else ()),
+            *_told(found),
         ],
     )
 
@@ -55,20 +58,28 @@ def _flat(arrays: Any) -> list[Any]:
     return [array for group in arrays for array in ([group] if isinstance(group, np.ndarray) else _flat(group))]
 
 
-def _told(metadata: dict[str, Any]) -> list[str]:
+def _told(found: Model) -> list[str]:
     """What the file says of itself, a line an entry; of the columns only the names."""
-    lines = []
-    for key, value in metadata.items():
-        if key == "preprocessing":
-            columns = [column["name"] for column in value["columns"]]
+    lines: list[tuple[str, Any]] = []
+    for key, value in found.metadata.items():
+        if key == "preprocessing" and (ready := _preprocessing(found)):
+            columns = [column.name for column in ready.columns]
             shown = ", ".join(columns[:20]) + (f", ... ({len(columns)} in all)" if len(columns) > 20 else "")
-            lines += [("columns", shown), ("target", value["target"])]
-            lines += [("classes", ", ".join(value["classes"]))] if value["classes"] else []
-        elif key == "loss":
-            lines += [("loss", f"{value[0]:.4g} in the first epoch, {value[-1]:.4g} in the last")] if value else []
+            lines += [("columns", shown), ("target", ready.target)]
+            lines += [("classes", ", ".join(ready.classes))] if ready.classes else []
+        elif key == "loss" and (loss := found.losses):
+            lines.append(("loss", f"{loss[0]:.4g} in the first epoch, {loss[-1]:.4g} in the last"))
         elif isinstance(value, dict):
             lines.append((key, ", ".join(f"{name} {inner}" for name, inner in value.items())))
         else:
-            lines.append((key, str(value)))
-    width = max((len(key) for key, _ in lines), default=0)
-    return ["", *(f"{key:{width}}  {text}" for key, text in lines)] if lines else []
+            lines.append((key, value))
+    texts = [tuple(visible(str(part)).replace("\n", "\\n") for part in line) for line in lines]
+    width = max((len(key) for key, _ in texts), default=0)
+    return ["", *(f"{key:{width}}  {text}" for key, text in texts)] if texts else []
+
+
+def _preprocessing(found: Model) -> Any:
+    try:
+        return found.preprocessing
+    except ValueError:  # a user's own entry of that name
+        return None

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
 from minnet.lab.conditions import load
@@ -36,16 +35,26 @@ class Model:
         """What `minnet train` keeps of the columns."""
         from minnet.lab.preprocessing import Preprocessing
 
-        known = self.metadata.get("preprocessing")
-        if known is None:
-            raise ValueError(f"{self.path} does not say how its columns are made ready: `minnet train` writes that")
-        return Preprocessing.from_json(known)
+        try:
+            return Preprocessing.from_json(self.metadata.get("preprocessing"))
+        except ValueError:
+            raise ValueError(
+                f"{self.path} does not say how its columns are made ready: `minnet train` writes that"
+            ) from None
 
     @property
-    def history(self) -> dict[str, Array]:
-        """The loss of each epoch, if the file has it."""
+    def losses(self) -> list[float]:
+        """The loss of each epoch; none if the file does not have it."""
         loss = self.metadata.get("loss")
-        return {} if loss is None else {"loss": np.array(loss, float)}
+        return loss if isinstance(loss, list) and all(type(value) in (int, float) for value in loss) else []
+
+    @property
+    def origin(self) -> tuple[str, int, Any]:
+        """Name of the data, seed and task that `minnet train` writes: what it was trained on."""
+        data, seed, task = (self.metadata.get(name) for name in ("data", "seed", "task"))
+        fits = isinstance(data, str) and type(seed) is int and seed >= 0 and task in ("classification", "regression")
+        require(fits, f"{self.path} does not say what it was trained on: `minnet train` writes that")
+        return str(data), int(seed or 0), task
 
     @property
     def single(self) -> Array:

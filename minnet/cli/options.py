@@ -1,9 +1,11 @@
 """What is written on a command line, as what it means: lists, sizes, learning rates, data, parts of one's own."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from minnet.lab.datasets import DATASETS, Dataset, dataset
+from minnet.overwriting import Kind, check_output
 from minnet.settings import require
 
 
@@ -41,10 +43,16 @@ def at_least(**counts: tuple[int, int]) -> None:
         require(count >= least, f"--{name.replace('_', '-')} expects at least {least}, got {count}")
 
 
-def writable(out: Path | None) -> None:
-    """Refuse a file in a folder that is not there, before any work is done."""
-    fits = out is None or (out.parent.is_dir() and not out.is_dir())
-    require(fits, f"--out expects a file in a folder that is there, got {out}")
+def writable(
+    out: Path | None, kind: Kind, *, option: str = "--out", reads: Iterable[Path] = (), asked: bool = False
+) -> None:
+    """Refuse a file that cannot be written, or that holds something else, before any work is done."""
+    if out is not None:
+        require(out.parent.is_dir(), f"{option} expects a file in a folder that is there, got {out}")
+        try:
+            check_output(out, kind, reads=reads, asked=asked)
+        except ValueError as error:
+            raise ValueError(f"{option} {error}") from error
 
 
 def source(data: str, target: str | None, *, points: int | None, noise: float | None, task: Any = None) -> Dataset:

@@ -11,9 +11,12 @@ from minnet.activations import Activation
 from minnet.cli.answers import INTERRUPTED, Answer, Prose, note, quiet, table
 from minnet.cli.models import brief
 from minnet.cli.options import at_least, sizes, source, writable
-from minnet.lab.conditions import activation, initialiser, is_sgd, mlp, network_of, optimizer, with_rate
+from minnet.cli.resuming import given, refuse_changes
+from minnet.lab.conditions import activation, initialiser, is_sgd, mlp, network_of, optimizer
 from minnet.lab.datasets import Dataset, Split
 from minnet.losses import mse, softmax_cross_entropy
+from minnet.optimizers import with_rate
+from minnet.resuming import read_training
 from minnet.run import Run
 from minnet.settings import Array, require
 
@@ -21,6 +24,7 @@ SHOWN = 10  # epochs of the history
 
 
 def train(
+    context: typer.Context,
     file: Annotated[str | None, typer.Argument(metavar="FILE", help="a CSV file, or the name of a data set")] = None,
     data: Annotated[str | None, typer.Option(help="the same as an option  [default: moons]")] = None,
     target: Annotated[str | None, typer.Option(help="the column of the CSV file to predict")] = None,
@@ -39,25 +43,36 @@ def train(
     out: Annotated[Path | None, typer.Option(help="file for the trained network")] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="file that is written while training goes on")] = None,
     every: Annotated[int, typer.Option(help="epochs from one checkpoint to the next")] = 10,
-    resume: Annotated[bool, typer.Option("--resume", help="go on from the checkpoint, with its settings")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="go on from the checkpoint, with its settings but for --epochs and --rate")
+    ] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="start anew over an earlier checkpoint")] = False,
 ) -> Answer:
     """Train a network and say how well it does on test points."""
     at_least(seeds=(seeds, 1), epochs=(epochs, 1), batch_size=(batch_size, 1), seed=(seed, 0), every=(every, 1))
     require(file is None or data is None, f"expected one data set, got {file} and --data {data}")
     require(not resume or checkpoint is not None, "--resume expects --checkpoint, the file to go on from")
-    writable(out)
+    require(not (resume and fresh), "expected one of --resume and --fresh, got both")
+    writable(out, "model")
     layers, part, chosen = sizes(hidden), activation(act), optimizer(method)
-    start = initialiser(init)
+    start, wishes, numbers = initialiser(init), given(context), range(seed, seed + seeds)
+    same = out is not None and checkpoint is not None and out.resolve() == checkpoint.resolve()
+    require(not same, f"expected two files, got {checkpoint} for both --out and --checkpoint")
+    going = read_training(checkpoint, custom=[type(part)]) if checkpoint is not None and resume else None
+    writable(checkpoint, "checkpoint", option="--checkpoint", asked=resume or fresh)
     read = source(file or data or "moons", target, points=points, noise=noise, task=task)
     for text in getattr(read, "notes", ()):
         note(text)
-    numbers = range(seed, seed + seeds)
+    if going is not None:
+        refuse_changes(
+            going, wishes, act=part, hidden=layers, init=start, method=chosen, batch_size=batch_size, every=every,
+            seeds=numbers, sizes=(read.n_in, read.n_out),
+        )  # fmt: skip
     split = read.splits(numbers)
     common: dict[str, Any] = {"validation": (split.x_val, split.y_val), "progress": not quiet()}
     if checkpoint is not None and resume:
-        from minnet.resuming import resume as go_on
-
-        run = go_on(checkpoint, split.x, split.y, custom=[type(part)], **common)
+        run = minnet.resume(checkpoint, split.x, split.y, custom=[type(part)], learning_rate=rate,
+                            epochs=epochs if "epochs" in wishes else None, **common)  # fmt: skip
     else:
         if isinstance(part, Activation):
             network = mlp(part, read.n_in, layers, read.n_out, start)

@@ -20,6 +20,7 @@ from minnet.exports.torch_code import torch_code
 from minnet.files import replace_file
 from minnet.layers import Layer, Residual
 from minnet.network import Network
+from minnet.overwriting import check_output
 from minnet.settings import Array, require
 from minnet.state_dict import views
 
@@ -45,8 +46,8 @@ def to_code(network: Network, theta: npt.ArrayLike, target: Target, path: str | 
     Network(*network.layers, Softmax()) has the same theta.
 
     With a `path` the program is written there, and with over 500 numbers also a file of weights beside it, under the
-    same name: for PyTorch .safetensors, as minnet.save writes it, else .npz. Raises ValueError for what has no
-    counterpart there, and for replicas: pick theta[k].
+    same name: for PyTorch .safetensors, as minnet.save writes it, else .npz. These go over an earlier program's weights
+    only, never over another file. Raises ValueError for what has no counterpart there, and for replicas: pick theta[k].
 
     >>> from minnet import Dense, Network, Tanh
     >>> print(to_code(Network(Dense(1, 2), Tanh()), np.array([0.5, -1, 0, 0.25]), "numpy"))
@@ -70,16 +71,14 @@ def to_code(network: Network, theta: npt.ArrayLike, target: Target, path: str | 
     """
     require(target in get_args(Target), f"target has to be 'torch', 'numpy' or 'sklearn', got {target!r}")
     it = checked(network, theta, *_KNOWN[target])
-    inline = network.size <= INLINE
     require(
-        inline or path is not None,
+        network.size <= INLINE or path is not None,
         f"{network.size} parameters are too many for a program of their own, which holds up to {INLINE}: give a path, "
         "and the weights are written beside it",
     )
-    suffix = ".safetensors" if target == "torch" else ".npz"
-    file = None if inline else Path(path or "").with_suffix(suffix).name
+    file = None if path is None else weights_file(network, target, path)
     weights = views(network, np.asarray(theta)) if target == "torch" else it.weights
-    imports, numbers = list(_IMPORTS[target]), _numbers(weights, target, file)
+    imports, numbers = list(_IMPORTS[target]), _numbers(weights, target, file.name if file else None)
     if target == "torch":
         body = f"{torch_code(it)}\n{numbers}\nnetwork.load_state_dict(w)\nnetwork.eval()"
     elif target == "numpy":
@@ -93,24 +92,35 @@ def to_code(network: Network, theta: npt.ArrayLike, target: Target, path: str | 
         if target == "torch":
             imports.append("from safetensors.torch import load_file")
     space = "\n\n\n" if body.startswith("class") else "\n\n"
-    opening = fill(f'"""{network!r}: written by minnet."""', 110, break_on_hyphens=False)
+    title = repr(network).replace("\\", r"\\").replace('"', r"\"")  # or a setting could end the docstring
+    opening = fill(f'"""{title}: written by minnet."""', 110, break_on_hyphens=False)
     text = f"{opening}\n\n" + "\n".join(imports) + space + body + "\n"
-    if path is not None:
-        program = Path(path)
-        if file and target == "torch":
-            save(program.with_name(file), network, np.asarray(theta))
-        elif file:
+    if file:
+        check_output(file, "weights")
+        if target == "torch":
+            save(file, network, np.asarray(theta))
+        else:
             packed = io.BytesIO()
             np.savez(packed, allow_pickle=False, **weights)
-            replace_file(program.with_name(file), packed.getvalue())
-        replace_file(program, text.encode())
+            replace_file(file, packed.getvalue())
+    if path is not None:
+        replace_file(Path(path), text.encode())
     return text
+
+
+def weights_file(network: Network, target: str, path: str | os.PathLike[str]) -> Path | None:
+    """Where the weights of a program at `path` go; None if they stand in the program."""
+    if network.size <= INLINE:
+        return None
+    file = Path(path).with_suffix(".safetensors" if target == "torch" else ".npz")
+    require(file != Path(path), f"path has to be the program's, such as network.py: its weights go to {file.name!r}")
+    return file
 
 
 def _numbers(weights: dict[str, Array], target: str, file: str | None) -> str:
     """The statement that gives `w`, the weights by name."""
     if file:
-        place = f'Path(__file__).with_name("{file}")'
+        place = f"Path(__file__).with_name({file!r})"
         return f"w = load_file({place})" if target == "torch" else f"w = dict(np.load({place}))"
     make = "torch.tensor" if target == "torch" else "np.array"
     module = "torch" if target == "torch" else "np"

@@ -27,7 +27,6 @@ from minnet.lab.conditions import (
     conditions,
     is_sgd,
     mlp,
-    with_rate,
 )
 from minnet.lab.datasets import Dataset
 from minnet.lab.identity import ONCE
@@ -35,7 +34,7 @@ from minnet.lab.manifest import command, data_hash, engine_hash, versions
 from minnet.lab.summary import best_rates, beyond, summary
 from minnet.lab.trials import Outcome, Trial
 from minnet.lab.work import Store, on_stderr, work_out
-from minnet.optimizers import Optimizer
+from minnet.optimizers import Optimizer, with_rate
 from minnet.settings import Array, require
 
 __all__ = ["ADAPTIVE_RATES", "RATES", "Comparison", "activation", "compare", "mlp"]

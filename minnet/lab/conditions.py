@@ -3,8 +3,9 @@
 An activation is given by name, as an object, as `package.module:NAME`, or as a whole network: factory(n_in, n_out).
 """
 
+import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from importlib import import_module
 from itertools import pairwise
 from typing import Any
@@ -20,7 +21,6 @@ from minnet.lab.identity import identity
 from minnet.layers import Dense
 from minnet.network import Network
 from minnet.optimizers import SGD, Optimizer
-from minnet.schedules import Rate, Schedule
 from minnet.settings import require
 
 Factory = Callable[[int, int], Network]
@@ -74,6 +74,8 @@ def load(path: str) -> Any:
     except Exception as error:  # a module of one's own may fail in any way
         known = isinstance(error, ImportError | AttributeError | ValueError)
         why = str(error) if known else f"{type(error).__name__}: {error}"
+        if isinstance(error, ModuleNotFoundError) and sys.flags.safe_path:
+            why += " (Python was started with -P, -I or PYTHONSAFEPATH, so that the working folder is not searched)"
         raise ValueError(f"{path!r} expects package.module:NAME of something that can be imported: {why}") from error
 
 
@@ -157,15 +159,6 @@ def _start(part: Activation, init: Initializer | None) -> tuple[Initializer, str
         return start, repr(start)
     why = "E[f²] = {:.4g}, E[f′²] = {:.4g}".format(*start.moments) if isinstance(start, Following) else "no moments"
     return start, f"{start!r} ({UNNAMED}; {why})"
-
-
-def with_rate(part: Any, rate: Rate) -> Any:
-    """The same optimizer (or schedule) at another learning rate, wherever within it the rate is kept."""
-    names = [field.name for field in fields(part)]
-    inner = [name for name in names if isinstance(getattr(part, name), Optimizer | Schedule)]
-    if inner:
-        return replace(part, **{inner[0]: with_rate(getattr(part, inner[0]), rate)})
-    return replace(part, **{"rate" if "rate" in names else "schedule": rate})  # WarmUp's stands in `schedule`
 
 
 def is_sgd(method: Optimizer) -> bool:

@@ -25,9 +25,10 @@ def nearest(name: str, names: Sequence[str]) -> str:
 
 def refuse_duplicates(names: Sequence[str]) -> None:
     """Raise ValueError that says which two columns have the same name."""
-    for i, name in enumerate(names):
-        first = names.index(name)
-        require(first == i, f"columns {first + 1} and {i + 1} are both called {name!r}: rename or delete one")
+    first: dict[str, int] = {}
+    for i, name in enumerate(names, 1):
+        require(name not in first, f"columns {first.get(name)} and {i} are both called {name!r}: rename or delete one")
+        first[name] = i
 
 
 def read_csv(path: Path, *, least: int = 2, as_text: Sequence[str] = ()) -> tuple[str, pd.DataFrame]:

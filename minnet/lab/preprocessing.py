@@ -7,15 +7,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import pandas as pd
 
+from minnet.blueprint import fits
 from minnet.lab.columns import Column, as_column, rows
 from minnet.lab.csv_files import nearest, read_csv
 from minnet.lab.datasets import Dataset
 from minnet.settings import Array, require
+from minnet.tensor_files import short
 
 
 @dataclass(frozen=True)
@@ -123,16 +125,22 @@ class Preprocessing:
         return json.loads(json.dumps(asdict(self), allow_nan=False))  # tuples become lists
 
     @classmethod
-    def from_json(cls, plain: Mapping[str, Any]) -> "Preprocessing":
+    def from_json(cls, plain: Any) -> "Preprocessing":
         """What `to_json` gave, or a ValueError for anything else."""
         try:
             columns = tuple(
                 Category(c["name"], tuple(c["values"]), tuple(c["rest"])) if "values" in c else Number(**c)
                 for c in plain["columns"]
             )
-            return cls(columns, plain["target"], tuple(plain["classes"]), plain["mean"], plain["scale"])
+            it = cls(columns, plain["target"], tuple(plain["classes"]), plain["mean"], plain["scale"])
         except (KeyError, TypeError) as error:
             raise ValueError(f"this is no description of columns that minnet has written: {error}") from None
+        for part in (it, *columns):
+            for name, kind in get_type_hints(type(part)).items():
+                value = getattr(part, name)
+                right = fits(value, kind) and (kind is not float or name != "scale" or value != 0)
+                require(right, f"this is no description of columns: {name} cannot be {short(value)}")
+        return it
 
 
 def preprocessing(data: Dataset, seed: int) -> Preprocessing:

@@ -154,7 +154,10 @@ class Table(Dataset):
             sparse_output=False,
             dtype=np.float32,
         )
-        return ColumnTransformer([("numbers", numbers, self.numbers), ("categories", categories, self.categories)])
+        first, places = len(self.numbers), range(self._x.shape[1])  # by place: names are looked up one by one
+        return ColumnTransformer(
+            [("numbers", numbers, [*places[:first]]), ("categories", categories, [*places[first:]])]
+        )
 
 
 def read_table(source: str | Path | pd.DataFrame, target: Hashable, *, task: Task | None = None) -> Table:

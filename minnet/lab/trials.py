@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from minnet.lab.conditions import with_rate
 from minnet.lab.datasets import Dataset
 from minnet.lab.identity import by_value, identity, own_modules
 from minnet.lab.manifest import engine_hash, versions
 from minnet.losses import Loss, mse, softmax_cross_entropy
 from minnet.network import Network
-from minnet.optimizers import Optimizer
+from minnet.optimizers import Optimizer, with_rate
 from minnet.run import Run
 from minnet.settings import Array
 from minnet.training import train
