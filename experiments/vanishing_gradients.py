@@ -365,7 +365,7 @@ def predicted(how: Effort) -> Part:
         f"{[of.answer for of in statements].count(HOLDS)} of {len(drawn)} are shown to lie within it (95 % t intervals "
         f"of the mean logarithm, {seeds} seeds); the furthest off is {worst}, signal {_ratio(by_seed[worst][0])} and "
         f"gradient {_ratio(by_seed[worst][1])}: there 1 % more variance in the input makes {magnified[worst]:.1f} % "
-        f"more at the top{', so that what samples and seeds differ by is magnified' * (magnified[worst] > 2)}",
+        "more at the top" + (", so that what samples and seeds differ by is magnified" if magnified[worst] > 2 else ""),
         statements,
         details="\n".join(lines),
         pictures=[Picture("prediction", "The gradient by layer, predicted and measured", caption, alt, fig)],

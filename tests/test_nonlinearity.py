@@ -188,7 +188,7 @@ def test_the_whole_experiment_runs_in_the_classroom(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     kept = json.loads((tmp_path / "results" / "nonlinearity.json").read_text())
     verdicts = {part["letter"]: part["verdict"] for part in kept["parts"]}
-    assert "does not hold for" in verdicts.pop("b3")
+    assert "holds for sigmoid at rate 0.1" in verdicts.pop("b3")  # the rest is open after so few seeds
     assert verdicts == dict.fromkeys(("a", "b1", "b2", "c", "d"), "holds")
     assert kept["whole"].endswith("; of 3 laws 3 hold")
     assert kept["parts"][1]["measured"].startswith("0 of 1,120 ")
