@@ -338,5 +338,5 @@ def test_another_rate_for_each_replica_that_is_left_and_under_a_schedule(tmp_pat
             assert file.settings["run"]["epochs"] == 7
     with pytest.raises(ValueError, match="has 3 learning rates, but theta holds"):
         resume(path, X, Y, epochs=9, learning_rate=(0.1, 0.2, 0.3))
-    with pytest.raises(ValueError, match="learning rates >= 0, got -1"):
+    with pytest.raises(ValueError, match="StepDecay expects rate >= 0, got -1"):
         resume(path, X, Y, epochs=9, learning_rate=-1.0)

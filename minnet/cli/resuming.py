@@ -6,6 +6,7 @@ from typing import Any
 import typer
 
 from minnet.activations import Activation
+from minnet.gains import recommended
 from minnet.layers import Dense
 from minnet.optimizers import Optimizer, with_rate
 from minnet.resuming import Training
@@ -45,7 +46,8 @@ def refuse_changes(
     dense = [layer for layer in layers if isinstance(layer, Dense)]
     between = [layer for layer in layers if not isinstance(layer, Dense)]
     own = not isinstance(act, Activation)  # a function that makes the whole network
-    start = init if init is not None or not between else getattr(type(between[0]), "weight_init", None)
+    activation = next((layer for layer in between if isinstance(layer, Activation)), None)
+    start = recommended(activation) if init is None and activation else init
     same = {
         "act": act(*sizes) == going.network if own else all(layer == act for layer in between),
         "hidden": own or [layer.n_out for layer in dense[:-1]] == list(hidden),
