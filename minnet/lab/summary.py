@@ -76,9 +76,9 @@ def best_rates(runs: pd.DataFrame) -> dict[str, float]:
 def beyond(grid: Sequence[float], best: Iterable[float]) -> list[float]:
     """The rates to add to a grid: one step further at each edge where some condition's best lies.
 
-    A step is that of the grid there, and at least half a decade, so that a narrow grid comes to an end too.
+    A step is that of the grid there, and at least a factor of 3, so that widening a narrow grid comes to an end.
     """
-    best, least = set(best), 10**0.5
+    best, least = set(best), 3.0
     below = [float(f"{grid[0] / max(grid[1] / grid[0], least):.2g}")] if len(grid) > 1 and grid[0] in best else []
     above = [float(f"{grid[-1] * max(grid[-1] / grid[-2], least):.2g}")] if len(grid) > 1 and grid[-1] in best else []
     return [rate for rate in below + above if EXTREMES[0] <= rate <= EXTREMES[1]]
