@@ -207,8 +207,12 @@ def test_a_mean_exactly_one_point_lower_is_within_the_window():
 
 def test_the_window_is_marked_where_the_grid_ends():
     row = pd.Series({"window_low": 0.01, "window_high": 1.0, "grid_low": 0.01, "grid_high": 10.0})
-    assert good_rates(row) == ("≤ 0.01", "1")
-    assert good_rates(row.replace(10.0, 1.0)) == ("≤ 0.01", "≥ 1")
+    assert good_rates(row) == "≤ 0.01 to 1"
+    assert good_rates(row.replace(10.0, 1.0)) == "≤ 0.01 to ≥ 1"
+    only = pd.Series({"window_low": 1.0, "window_high": 1.0, "grid_low": 0.01, "grid_high": 1.0})
+    assert good_rates(only) == "≥ 1 only"
+    assert good_rates(only.replace(1.0, 0.1)) == "≥ 0.1 only"
+    assert good_rates(only.replace(0.01, 1.0)) in ("≤ 1 only", "≥ 1 only")  # one rate alone
 
 
 class Lines(Dataset):

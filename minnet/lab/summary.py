@@ -97,11 +97,13 @@ def window(scores: pd.Series, best: float) -> tuple[float, float]:
     return float(scores.index[low]), float(scores.index[high])
 
 
-def good_rates(row: pd.Series) -> tuple[str, str]:
-    """The ends of a condition's window of good rates; an end at the edge of the grid may lie further out: ≤ or ≥."""
+def good_rates(row: pd.Series) -> str:
+    """A condition's window of good rates in words; an end at the edge of the grid may lie further out: ≤ or ≥."""
     low = f"{'≤ ' if row.window_low <= row.grid_low else ''}{row.window_low:.3g}"
     high = f"{'≥ ' if row.window_high >= row.grid_high else ''}{row.window_high:.3g}"
-    return low, high
+    if row.window_low == row.window_high:
+        return f"{max(low, high, key=len)} only"
+    return f"{low} to {high}"
 
 
 def summary(
