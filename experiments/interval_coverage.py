@@ -70,10 +70,10 @@ def cases() -> Iterator[tuple[str, Draw, float, Bounds, float, str]]:
         ("beta, mean .95", lambda rng, shape: rng.beta(47.5, 2.5, shape), 0.95, SKEWED),
         ("beta, mean .99", lambda rng, shape: rng.beta(49.5, 0.5, shape), 0.99, SKEWED),
     ]
-    for name, draw, mean, told in made:
-        yield name, draw, mean, (0, 1), 0.0, told
+    for name, draw, mean, sentence in made:
+        yield name, draw, mean, (0, 1), 0.0, sentence
         for points in (36, 2000):
-            yield f"{name}, on {points:,} points", partial(on_points, draw, points), mean, (0, 1), 1 / points, told
+            yield f"{name}, on {points:,} points", partial(on_points, draw, points), mean, (0, 1), 1 / points, sentence
     for chance in (0.02, 0.05, 0.1):
         yield f"{chance:.0%} of seeds fail", partial(failing, chance), 0.96 - 0.46 * chance, (0, 1), 1 / 2000, RARE
     truth = float(rank_correlations(np.random.default_rng(1), (100, 4000)).mean())
@@ -100,14 +100,14 @@ def rank_correlations(rng: np.random.Generator, shape: tuple[int, int]) -> Array
 
 def means(repeats: int) -> Iterator[list[str]]:
     """Coverage of mean_interval for each case and number of seeds."""
-    for name, draw, truth, bounds, resolution, told in cases():
+    for name, draw, truth, bounds, resolution, sentence in cases():
         rng, held = np.random.default_rng(0), []
         for n in SEEDS:
             samples = draw(rng, (repeats, n))
             _, low, high = mean_intervals(samples, bounds=bounds, resolution=resolution)
             assert bounds[0] <= low.min() <= high.max() <= bounds[1]
             held.append(float(((low <= truth) & (truth <= high)).mean()))
-        yield [name, *(f"{share:.3f}" for share in held), told if min(held) < LESS else ""]
+        yield [name, *(f"{share:.3f}" for share in held), sentence if min(held) < LESS else ""]
 
 
 def shares(repeats: int) -> Iterator[list[str]]:

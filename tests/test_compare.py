@@ -162,9 +162,10 @@ def test_the_grid_is_widened_while_a_best_rate_lies_at_its_edge():
     assert beyond([0.1, 1.0], [0.1]) == [0.01]
     assert beyond([0.1, 1.0, 10.0], [1.0]) == []
     assert beyond([1e3, 1e4], [1e4]) == []
-    assert beyond([0.5, 0.502], [0.502]) == [1.6]  # at least half a decade, so that it ends
-    assert beyond([0.5, 0.502], [0.5]) == [0.16]
-    assert beyond([1.0, 1.0 + 1e-12], [1.0]) == [0.32]
+    assert beyond(RATES, [RATES[0], RATES[-1]]) == [0.0031, 31.0]
+    assert beyond([0.5, 0.502], [0.502]) == [1.5]  # at least a factor of 3, so that it ends
+    assert beyond([0.5, 0.502], [0.5]) == [0.17]
+    assert beyond([1.0, 1.0 + 1e-12], [1.0]) == [0.33]
     given = {"rates": [0.001, 0.003], **SMALL, "epochs": 3}
     as_given = compare(["relu"], DATA, **given)
     assert set(as_given.runs[as_given.runs.phase == "tuning"].rate) == {0.001, 0.003}
@@ -180,7 +181,7 @@ def test_a_grid_of_two_rates_next_to_each_other_comes_to_an_end():
     while (more := beyond(grid, [grid[-1]])) and len(grid) < 40:
         assert more[0] > grid[-1]
         grid += more
-    assert len(grid) < 14
+    assert len(grid) < 15
 
 
 def test_validation_loss_breaks_ties(found):
@@ -202,15 +203,21 @@ def test_equal_counts_tie_whatever_order_they_come_in():
 
 
 def test_a_mean_exactly_one_point_lower_is_within_the_window():
-    for count in range(20, 100):
-        scores = pd.Series([(count - 1) / 100, count / 100, (count - 2) / 100], index=[0.1, 1.0, 10.0])
-        assert window(scores, 1.0) == (0.1, 1.0)
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        counts = rng.integers(200, 300, 20)
+        means = [(rng.permutation(counts - lower) / 300).mean() for lower in (3, 0, 4)]  # of 300 points 3 are one point
+        assert window(pd.Series(means, index=[0.1, 1.0, 10.0]), 1.0) == (0.1, 1.0)
 
 
 def test_the_window_is_marked_where_the_grid_ends():
     row = pd.Series({"window_low": 0.01, "window_high": 1.0, "grid_low": 0.01, "grid_high": 10.0})
-    assert good_rates(row) == ("≤ 0.01", "1")
-    assert good_rates(row.replace(10.0, 1.0)) == ("≤ 0.01", "≥ 1")
+    assert good_rates(row) == "≤ 0.01 to 1"
+    assert good_rates(row.replace(10.0, 1.0)) == "≤ 0.01 to ≥ 1"
+    only = pd.Series({"window_low": 1.0, "window_high": 1.0, "grid_low": 0.01, "grid_high": 1.0})
+    assert good_rates(only) == "≥ 1 only"
+    assert good_rates(only.replace(1.0, 0.1)) == "≥ 0.1 only"
+    assert good_rates(only.replace(0.01, 1.0)) in ("≤ 1 only", "≥ 1 only")  # one rate alone
 
 
 class Lines(Dataset):

@@ -161,7 +161,7 @@ def _table(found: Any) -> list[Any]:
             found.show(row.worst),
             found.failed(act),
         )
-        rates.add_row(Text(act), f"{row.rate:.3g}", " to ".join(good_rates(row)), found.show(row.shared_score))
+        rates.add_row(Text(act), f"{row.rate:.3g}", good_rates(row), found.show(row.shared_score))
     ceiling = found.data.ceiling
     if ceiling is not None:
         table.add_section()

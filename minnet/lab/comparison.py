@@ -55,6 +55,11 @@ class Comparison:
         return quoted(self.data, score)
 
     @property
+    def best(self) -> str:
+        """The condition with the highest mean; of several, the first."""
+        return str(self.table.score.round(DIGITS).idxmax())
+
+    @property
     def test_points(self) -> int:
         """How many test points all seeds share."""
         return len(self.data.test[1])
@@ -109,7 +114,7 @@ class Comparison:
 
     def _of_pairs(self) -> str:
         """The best one beside the others."""
-        best = str(self.table.score.round(DIGITS).idxmax())
+        best = self.best
         verdicts = {name: self._between(best, str(name)) for name in self.table.index if name != best}
         same = [str(name) for name, verdict in verdicts.items() if verdict == SAME]
         aside = [str(name) for name, verdict in verdicts.items() if verdict.endswith(WHERE)]

@@ -35,8 +35,7 @@ def shown_pairs(comparison: Comparison) -> pd.DataFrame:
     pairs = comparison.pairs
     if len(pairs) <= MANY_PAIRS:
         return pairs
-    best = comparison.table.score.idxmax()
-    return pairs[(pairs.a == best) | (pairs.b == best)]
+    return pairs[(pairs.a == comparison.best) | (pairs.b == comparison.best)]
 
 
 def pictures(comparison: Comparison) -> Iterator[Picture]:

@@ -105,8 +105,7 @@ def _facts(comparison: Comparison) -> dict[str, Any]:
 def _window(row: pd.Series) -> str:
     """The window of good learning rates, by its ends and in decades."""
     width = f"{row.window:.2g}\u00a0decade{'' if row.window == 1 else 's'}"
-    low, high = good_rates(row)
-    return f"{low} to {high} ({width})" if row.window_low != row.window_high else f"{high if high > low else low} only"
+    return f"{good_rates(row)} ({width})" if row.window_low != row.window_high else good_rates(row)
 
 
 def _failures(comparison: Comparison) -> Iterator[tuple[str, str]]:

@@ -76,9 +76,9 @@ def best_rates(runs: pd.DataFrame) -> dict[str, float]:
 def beyond(grid: Sequence[float], best: Iterable[float]) -> list[float]:
     """The rates to add to a grid: one step further at each edge where some condition's best lies.
 
-    A step is that of the grid there, and at least half a decade, so that a narrow grid comes to an end too.
+    A step is that of the grid there, and at least a factor of 3, so that widening a narrow grid comes to an end.
     """
-    best, least = set(best), 10**0.5
+    best, least = set(best), 3.0
     below = [float(f"{grid[0] / max(grid[1] / grid[0], least):.2g}")] if len(grid) > 1 and grid[0] in best else []
     above = [float(f"{grid[-1] * max(grid[-1] / grid[-2], least):.2g}")] if len(grid) > 1 and grid[-1] in best else []
     return [rate for rate in below + above if EXTREMES[0] <= rate <= EXTREMES[1]]
@@ -97,11 +97,13 @@ def window(scores: pd.Series, best: float) -> tuple[float, float]:
     return float(scores.index[low]), float(scores.index[high])
 
 
-def good_rates(row: pd.Series) -> tuple[str, str]:
-    """The ends of a condition's window of good rates; an end at the edge of the grid may lie further out: ≤ or ≥."""
+def good_rates(row: pd.Series) -> str:
+    """A condition's window of good rates in words; an end at the edge of the grid may lie further out: ≤ or ≥."""
     low = f"{'≤ ' if row.window_low <= row.grid_low else ''}{row.window_low:.3g}"
     high = f"{'≥ ' if row.window_high >= row.grid_high else ''}{row.window_high:.3g}"
-    return low, high
+    if row.window_low == row.window_high:
+        return f"{max(low, high, key=len)} only"
+    return f"{low} to {high}"
 
 
 def summary(
