@@ -9,6 +9,7 @@ from minnet.lab.conditions import with_rate
 from minnet.lab.datasets import Dataset
 from minnet.lab.manifest import described, engine_hash, versions
 from minnet.losses import Loss, mse, softmax_cross_entropy
+from minnet.machine import one_blas_thread
 from minnet.network import Network
 from minnet.optimizers import Optimizer
 from minnet.run import Run
@@ -50,8 +51,6 @@ class Trial:
         Besides theta (rates, P), that of the first seed; and if asked for, epoch (E,) and curve (E, K), the test score
         at some twenty epochs. A run that diverged, or that ends in no finite number, scores what guessing scores.
         """
-        from threadpoolctl import threadpool_limits
-
         split = self.data.splits(self.seeds)
         x, x_val, x_test = (self._repeated(part.astype(np.float32)) for part in split[::2])
         y, y_val, y_test = (self._repeated(self._targets(part)) for part in split[1::2])
@@ -64,7 +63,7 @@ class Trial:
 
         weights = np.tile(self.seeds, len(self.rates)) + self.offset
         theta = self.start(self.network, self.network.init_theta(weights)) if self.start else None
-        with threadpool_limits(1):
+        with one_blas_thread():
             run = train(
                 self.network,
                 self._loss,
