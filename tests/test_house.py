@@ -99,6 +99,7 @@ FLOORS = {
     "lab.csv_files": 5,
     "lab.statistics": 5,
     "lab.conditions": 6,
+    "lab.cluster": 0,
     "lab.work": 5,
     "lab.manifest": 6,
     "lab.summary": 6,

@@ -31,7 +31,7 @@ def test_blas_threads_while_training(hidden, expected):
 
 
 def overlapping(hidden, first_to_leave):
-    """Two trainings in two threads that live on, the second begun within the first; BLAS threads while the last runs."""
+    """Two trainings in two threads, the second begun within the first: BLAS threads while the last runs, and after."""
     inside, leave = [Event(), Event()], [Event(), Event()]
 
     def wait(k, run):
