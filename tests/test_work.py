@@ -152,18 +152,21 @@ def test_a_cluster_gives_the_same_numbers_even_if_a_worker_is_lost(whole, cluste
     assert same_bytes(whole, tmp_path)
 
 
+@pytest.mark.parametrize("seconds", [0, 1])  # before anything is asked of the cluster, and while it is waited for
 @pytest.mark.parametrize(
     ("lost", "message"), [("workers", "has had no worker for 2 seconds"), ("scheduler", "no longer answers")]
 )
-def test_a_cluster_that_is_lost_is_said_and_what_was_done_is_there(lost, message, cluster, monkeypatch, capfd):
+def test_a_cluster_that_is_lost_is_said_and_what_was_done_is_there(lost, message, seconds, cluster, monkeypatch, capfd):
     from minnet.lab import cluster as room
 
     monkeypatch.setattr(room, "PATIENCE", 2)
     address, workers, scheduler = cluster
     done = room.on_cluster([partial(time.sleep, 0.3)] * 30, address)
     assert next(done)[1] is None
-    for process in workers if lost == "workers" else [scheduler]:
-        process.kill()
+    killers = [threading.Timer(seconds, process.kill) for process in (workers if lost == "workers" else [scheduler])]
+    for killer in killers:
+        killer.start()
+    time.sleep(0 if seconds else 0.1)
     with pytest.raises(TimeoutError, match=message):
         list(done)
     assert capfd.readouterr() == ("", "")

@@ -39,34 +39,50 @@ def on_cluster(tasks: Sequence[Callable[[], Any]], address: str) -> Iterator[tup
                 last_seen = time.monotonic()
             elif time.monotonic() > last_seen + PATIENCE:
                 raise TimeoutError(f"the Dask scheduler at {address!r} has had no worker for {PATIENCE:g} seconds")
-            while sent < len(tasks) and len(waiting) < 2 * threads:
-                waiting[client.submit(tasks[sent], pure=False)] = sent
-                sent += 1
+            with _lost_is_said(address):
+                while sent < len(tasks) and len(waiting) < 2 * threads:
+                    waiting[client.submit(tasks[sent], pure=False)] = sent
+                    sent += 1
             if not waiting:
                 time.sleep(0.1)
                 continue
             try:
-                with client.as_current():
+                with _lost_is_said(address), client.as_current():
                     done = wait(list(waiting), timeout=1, return_when="FIRST_COMPLETED").done
-            except TimeoutError:
+            except NotYet:
                 continue
             for future in done:
                 if future.status == "error":
                     future.result()  # raises what the task raised
                 try:
-                    result = future.result(timeout=PATIENCE)
-                except TimeoutError:  # its worker is gone: Dask runs the task again
+                    with _lost_is_said(address):
+                        result = future.result(timeout=PATIENCE)
+                except NotYet:  # its worker is gone: Dask runs the task again
                     continue
-                except (OSError, asyncio.CancelledError, CancelledError):
-                    raise _lost(address) from None
                 yield waiting.pop(future), result
+
+
+class NotYet(Exception):
+    """What is asked for takes longer."""
+
+
+@contextmanager
+def _lost_is_said(address: str) -> Iterator[None]:
+    """TimeoutError for whatever Dask raises when it has lost the scheduler, NotYet when it has not."""
+    try:
+        yield
+    except TimeoutError:
+        raise NotYet from None
+    except (OSError, RuntimeError, CancelledError, asyncio.CancelledError):
+        raise _lost(address) from None
 
 
 def _threads(client: Any, address: str) -> int:
     """How many tasks the workers that are there now can run at once."""
     try:
-        return sum(client.sync(client.scheduler.ncores, callback_timeout=ANSWER).values())
-    except (OSError, TimeoutError, asyncio.CancelledError):
+        with _lost_is_said(address):
+            return sum(client.sync(client.scheduler.ncores, callback_timeout=ANSWER).values())
+    except NotYet:
         raise _lost(address) from None
 
 
