@@ -105,6 +105,7 @@ FLOORS = {
     "lab.statistics": 5,
     "lab.conditions": 6,
     "lab.identity": 4,
+    "lab.cluster": 0,
     "lab.work": 5,
     "lab.manifest": 6,
     "lab.summary": 6,

@@ -1,10 +1,12 @@
 """Work that is spread and kept: killed at any moment it goes on where it was, on one machine or a cluster."""
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -99,31 +101,49 @@ def free_port():
         return s.getsockname()[1]
 
 
+@contextlib.contextmanager
+def dask_scheduler(folder):
+    """Its address, a function that starts a worker, and its process; all are ended on leaving."""
+    address = f"tcp://127.0.0.1:{free_port()}"
+    processes = []
+    with (folder / "dask.log").open("w") as log:
+
+        def dask(*words):
+            processes.append(
+                subprocess.Popen([sys.executable, "-m", "dask", *words, "--no-dashboard"], cwd=folder, stdout=log,
+                                 stderr=log, env=os.environ | {"PYTHONPATH": str(ROOT)})
+            )  # fmt: skip
+            return processes[-1]
+
+        scheduler = dask("scheduler", "--host", address)
+        try:
+            for _ in range(600):
+                with contextlib.suppress(OSError):
+                    socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2]))).close()
+                    break
+                time.sleep(0.1)
+            yield address, lambda: dask("worker", address, "--nthreads", "1", "--no-nanny"), scheduler
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+
+
 @pytest.fixture
 def cluster(tmp_path):
     """A scheduler and two workers, started as the README says, in processes of their own."""
     pytest.importorskip("distributed")
-    address = f"tcp://127.0.0.1:{free_port()}"
-    log = (tmp_path / "dask.log").open("w")
-    dask = partial(subprocess.Popen, cwd=tmp_path, stdout=log, stderr=log, env=os.environ | {"PYTHONPATH": str(ROOT)})
-    scheduler = dask([sys.executable, "-m", "dask", "scheduler", "--host", address, "--no-dashboard"])
-    workers = [
-        dask([sys.executable, "-m", "dask", "worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard"])
-        for _ in range(2)
-    ]
     from distributed import Client
 
-    with Client(address, set_as_default=False, timeout=60) as client:
-        client.wait_for_workers(2, timeout=60)
-    yield address, workers
-    for process in (*workers, scheduler):
-        process.kill()
-        process.wait()
-    log.close()
+    with dask_scheduler(tmp_path) as (address, worker, scheduler):
+        workers = [worker(), worker()]
+        with Client(address, set_as_default=False, timeout=60) as client:
+            client.wait_for_workers(2, timeout=60)
+        yield address, workers, scheduler
 
 
 def test_a_cluster_gives_the_same_numbers_even_if_a_worker_is_lost(whole, cluster, tmp_path):
-    address, workers = cluster
+    address, workers, _ = cluster
     process = start(tmp_path, -1, address)
     wait_until(lambda: finished(tmp_path) >= 3, process)
     workers[0].kill()
@@ -133,11 +153,144 @@ def test_a_cluster_gives_the_same_numbers_even_if_a_worker_is_lost(whole, cluste
     assert same_bytes(whole, tmp_path)
 
 
+@pytest.mark.parametrize("seconds", [0, 1])  # before anything is asked of the cluster, and while it is waited for
+@pytest.mark.parametrize(
+    ("lost", "message"), [("workers", "has had no worker for 2 seconds"), ("scheduler", "no longer answers")]
+)
+def test_a_cluster_that_is_lost_is_said_and_what_was_done_is_there(lost, message, seconds, cluster, monkeypatch, capfd):
+    from minnet.lab import cluster as room
+
+    monkeypatch.setattr(room, "PATIENCE", 2)
+    address, workers, scheduler = cluster
+    done = room.on_cluster([partial(time.sleep, 0.3)] * 30, address)
+    assert next(done)[1] is None
+    killers = [threading.Timer(seconds, process.kill) for process in (workers if lost == "workers" else [scheduler])]
+    for killer in killers:
+        killer.start()
+    time.sleep(0 if seconds else 0.1)
+    with pytest.raises(TimeoutError, match=message):
+        list(done)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_cluster_without_workers_is_said(monkeypatch, tmp_path):
+    pytest.importorskip("distributed")
+    from minnet.lab import cluster as room
+
+    monkeypatch.setattr(room, "PATIENCE", 1)
+    with dask_scheduler(tmp_path) as (address, *_), pytest.raises(TimeoutError, match="no worker for 1 seconds"):
+        list(room.on_cluster([partial(time.sleep, 0)], address))
+
+
+def test_what_a_task_raises_on_a_cluster_is_raised_here(cluster):
+    from minnet.lab.cluster import on_cluster
+
+    with pytest.raises(ZeroDivisionError):
+        list(on_cluster([partial(divmod, 1, 0)], cluster[0]))
+
+
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "tcp:/nowhere", "8786", "tcp://127.0.0.1:port"])
 def test_a_cluster_that_is_not_there_is_said(address):
     pytest.importorskip("distributed")
     with pytest.raises(ValueError, match=f"no Dask scheduler answers at '{address}'"):
         compare(["tanh"], dataset("moons"), cluster=address)
+
+
+def answer_in_http(connection):
+    connection.recv(100)
+    connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+
+
+def greet_as_ssh(connection):
+    connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+    connection.recv(10**6)
+
+
+def echo(connection):
+    while received := connection.recv(10**6):
+        connection.sendall(received)
+
+
+def say_nothing(connection):
+    while connection.recv(10**6):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("listen", "why"),
+    [(answer_in_http, "something else"), (greet_as_ssh, "something else"), (echo, "something else"),
+     (say_nothing, "nothing came within 1 seconds"), (socket.socket.close, "something else")],
+)  # fmt: skip
+def test_what_is_no_scheduler_is_said(listen, why, monkeypatch):
+    pytest.importorskip("distributed")
+    from minnet.lab import cluster as room
+
+    def serve(connection):
+        with contextlib.suppress(OSError), connection:
+            listen(connection)
+
+    def accept():
+        while True:
+            try:
+                connection = server.accept()[0]
+            except OSError:
+                return
+            threading.Thread(target=serve, args=[connection], daemon=True).start()
+
+    monkeypatch.setattr(room, "ANSWER", 1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=accept, daemon=True).start()
+        with pytest.raises(ValueError, match=f"no Dask scheduler answers at .*: .*{why}"):
+            list(room.on_cluster([partial(time.sleep, 0)], f"tcp://127.0.0.1:{server.getsockname()[1]}"))
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def alive(group):
+    """The processes of a group, those aside that have ended and wait to be counted."""
+    psutil = pytest.importorskip("psutil")
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def compare_in_two(out):
+    """`minnet compare --jobs 2`, in a process group of its own, which has its two workers now."""
+    words = [sys.executable, "-m", "minnet", "compare", "--jobs", "2", "--epochs", "400", "--out", str(out)]
+    process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               stdin=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
+    # a parent, its resource tracker and two workers
+    wait_until(lambda: len(alive(process.pid)) >= 4, process)
+    return process
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals and process groups of POSIX")
+@pytest.mark.parametrize("moment", ["workers start", "workers work"])
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_no_worker_outlives_a_comparison(how, moment, tmp_path):
+    process = compare_in_two(tmp_path)
+    if moment == "workers work":
+        wait_until(lambda: finished(tmp_path) >= 1, process)
+    if how == signal.SIGINT:  # Ctrl-C on a terminal reaches all
+        os.killpg(process.pid, how)
+    else:
+        process.send_signal(how)
+    _, stderr = process.communicate(timeout=60)
+    for _ in range(200):
+        if not alive(process.pid):
+            break
+        time.sleep(0.1)
+    left = alive(process.pid)
+    for worker in left:
+        worker.kill()
+    assert left == []
+    if how == signal.SIGINT:
+        expected = "Interrupted. What was trained is kept: the same command goes on from there.\n"
+        assert (process.returncode, stderr) == (130, expected)
+    else:
+        assert process.returncode == -how
 
 
 def test_a_store_keeps_whole_files_only_and_looks_away_when_asked(tmp_path):

@@ -78,8 +78,8 @@ def compare(
         page, *beside = write_report(found, out / f"{read.name}.html")
     except KeyboardInterrupt:
         raise KeyboardInterrupt("Interrupted. What was trained is kept: the same command goes on from there.") from None
-    except TimeoutError:  # an OSError, but of a cluster
-        raise
+    except TimeoutError as error:  # an OSError, but of a cluster
+        raise TimeoutError(f"{error}. What was trained is kept: the same command goes on from there.") from None
     except OSError as error:
         raise ValueError(f"--out has to be a folder that can be written: {error}") from None
     return Answer(

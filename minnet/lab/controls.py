@@ -15,6 +15,7 @@ from minnet.activations import Identity, ReLU
 from minnet.lab.compare import compare
 from minnet.lab.datasets import Dataset
 from minnet.lab.statistics import coverage
+from minnet.lab.work import on_cores
 
 KNOWN_TO_BEND = ("moons", "circles", "xor", "spirals")
 
@@ -58,12 +59,12 @@ def _repeated(
     **settings: Any,
 ) -> pd.DataFrame:
     """The pair of each repeat (statistics.all_pairs), with data and repeat; joblib spreads repeats over the cores."""
-    from joblib import Parallel, delayed
+    from joblib import delayed
 
     once = partial(_pair, activations, seeds=seeds, settings=settings)
     grid = [(source, repeat) for source in data for repeat in range(repeats)]
     rows = []
-    for row in Parallel(n_jobs=jobs, return_as="generator")(delayed(once)(source, repeat) for source, repeat in grid):
+    for row in on_cores((delayed(once)(source, repeat) for source, repeat in grid), jobs, ordered=True):
         rows.append(row)
         watch(len(rows), len(grid))
     return pd.concat(rows, ignore_index=True)

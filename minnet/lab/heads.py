@@ -14,6 +14,7 @@ from minnet.lab.datasets import Dataset
 from minnet.lab.summary import DIGITS, beyond
 from minnet.lab.work import Result, Store, work_out
 from minnet.losses import Loss
+from minnet.machine import one_blas_thread
 from minnet.network import Network
 from minnet.optimizers import SGD
 from minnet.run import Run
@@ -84,8 +85,6 @@ class _Trial:
     score: Callable[[Array, Array], Array]
 
     def __call__(self) -> Result:
-        from threadpoolctl import threadpool_limits
-
         head, split = self.head, self.data.splits(self.seeds)
         theta = head.network.init_theta(self.seeds)
         theta[:, -1] += head.bias
@@ -98,7 +97,7 @@ class _Trial:
                 curve.append(accuracy(self._probabilities(run(split.x_test)), split.y_test))
 
         targets = head.low + (1 - head.low) * split.y[..., None]
-        with threadpool_limits(1):
+        with one_blas_thread():
             run = train(head.network, head.loss, SGD(self.rate), split.x, targets, epochs=self.epochs, batch_size=32,
                         seed=self.seeds, theta=theta, callbacks=[watch])  # fmt: skip
             outputs, held_out = run(split.x_test)[..., 0], run(split.x_val)

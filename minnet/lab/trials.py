@@ -11,6 +11,7 @@ from minnet.lab.datasets import Dataset
 from minnet.lab.identity import by_value, identity, own_modules
 from minnet.lab.manifest import engine_hash, versions
 from minnet.losses import Loss, mse, softmax_cross_entropy
+from minnet.machine import one_blas_thread
 from minnet.network import Network
 from minnet.optimizers import Optimizer, with_rate
 from minnet.run import Run
@@ -61,8 +62,6 @@ class Trial:
         test score at some twenty epochs, and of classes right (K, N), which test points are right, as packed bits. A
         run that diverged, or that ends in no finite number, scores what guessing scores.
         """
-        from threadpoolctl import threadpool_limits
-
         split = self.data.splits(self.seeds)
         x, x_val, x_test = (self._repeated(part.astype(np.float32)) for part in split[::2])
         y, y_val, y_test = (self._repeated(self._targets(part)) for part in split[1::2])
@@ -75,7 +74,7 @@ class Trial:
 
         weights = np.tile(self.seeds, len(self.rates)) + self.offset
         theta = self.start(self.network, self.network.init_theta(weights)) if self.start else None
-        with threadpool_limits(1):
+        with one_blas_thread():
             run = train(
                 self.network,
                 self._loss,

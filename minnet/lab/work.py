@@ -1,17 +1,22 @@
-"""Tasks spread over cores or a cluster by joblib, each result kept in a file as soon as it is there."""
+"""Tasks spread over cores by joblib or over a cluster by Dask, each result kept in a file as soon as it is there."""
 
 import hashlib
+import os
+import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+import time
+import warnings
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from socket import create_connection
-from urllib.parse import urlsplit
+from threading import Thread
+from typing import Any
 
 import numpy as np
 
 from minnet.files import replace_file
+from minnet.lab.cluster import on_cluster
 from minnet.settings import Array
 
 Result = dict[str, Array]
@@ -79,11 +84,10 @@ def work_out(
 ) -> Iterator[str]:
     """See to it that `store` has the result of every task (by key); yield each key as soon as it has.
 
-    Nothing here distributes work: joblib does, over `jobs` cores, or through the Dask scheduler at the address
-    `cluster`. Dask gives a lost worker's tasks to another one. Tasks are sent one by one and received in any order,
-    so that no more than those in flight can be lost.
+    The tasks run on `jobs` cores, or on the Dask cluster whose scheduler is at the address `cluster`. They are sent one
+    by one and received in any order, so that no more than those in flight can be lost.
     """
-    from joblib import Parallel, delayed
+    from joblib import delayed
 
     for key in tasks:
         if store.get(key) is not None:
@@ -91,40 +95,59 @@ def work_out(
     left = [(key, task) for key, task in tasks.items() if store.get(key) is None]
     if not left:
         return
-    with _backend(cluster):
-        done = Parallel(n_jobs=jobs, batch_size=1, return_as="generator_unordered")(
-            delayed(_numbered)(i, task) for i, (_, task) in enumerate(left)
-        )
-        for i, result in done:
-            store.put(left[i][0], result)
-            yield left[i][0]
+    if cluster is None:
+        done = on_cores((delayed(_numbered)(i, task) for i, (_, task) in enumerate(left)), jobs, ordered=False)
+    else:
+        done = on_cluster([task for _, task in left], cluster)
+    for i, result in done:
+        store.put(left[i][0], result)
+        yield left[i][0]
 
 
 def _numbered(number: int, task: Callable[[], Result]) -> tuple[int, Result]:
     return number, task()
 
 
+def on_cores(calls: Iterable[Any], jobs: int, *, ordered: bool) -> Iterator[Any]:
+    """The results of joblib's `delayed` calls, run on `jobs` cores.
+
+    joblib distributes them. However this process ends, its worker processes end within a second. A Ctrl-C on the
+    terminal is for this process alone: a worker would print a traceback.
+    """
+    from joblib import Parallel, parallel_config
+    from joblib.parallel import get_active_backend
+
+    ours = type(get_active_backend()[0]).__name__ == "LokyBackend"  # another one is the caller's choice
+    started = {"backend": "loky", "initializer": _end_with, "initargs": (os.getpid(),)} if ours else {}
+    with parallel_config(**started), _interrupts_blocked():
+        how = "generator" if ordered else "generator_unordered"
+        results: Generator[Any, None, None] = Parallel(n_jobs=jobs, batch_size=1, return_as=how)(calls)
+    try:
+        yield from results
+    finally:
+        with warnings.catch_warnings(action="ignore"):  # of what was still being done, when interrupted
+            results.close()
+
+
+def _end_with(parent: int) -> None:
+    """End this worker soon after its parent is gone. (On Windows a process keeps its parent's number.)"""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.2)
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
+
+
 @contextmanager
-def _backend(cluster: str | None) -> Iterator[None]:
-    """Within it joblib uses the Dask cluster, or whatever it uses anyway."""
-    if cluster is None:
+def _interrupts_blocked() -> Iterator[None]:
+    """Within it a Ctrl-C waits. Processes started here inherit that, and never get one."""
+    if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    from joblib import parallel_config
-
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        from distributed import Client
-    except ImportError:
-        raise ValueError("a cluster needs dask.distributed: pip install 'minnet-nn[cluster]'") from None
-    try:  # a Client that cannot connect takes long to give up, and then says more than one line
-        address = urlsplit(cluster)
-        create_connection((address.hostname, address.port), timeout=10).close()
-    except (OSError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"no Dask scheduler answers at {cluster!r}, expected one as at tcp://host:8786: {error}"
-        ) from None
-    with (
-        Client(cluster, set_as_default=False) as client,  # type: ignore[no-untyped-call]  # Dask's
-        parallel_config("dask", client=client, wait_for_workers_timeout=60),
-    ):
         yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
