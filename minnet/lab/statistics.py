@@ -27,8 +27,8 @@ SKEWED = (
 )
 COUNTS = "Rank correlations and counts of epochs are skewed: their intervals hold the truth in 88 to 95 % of samples."
 RARE = (
-    "Where 2 to 5 % of seeds fail, no interval of a mean over 20 seeds is honest (it holds the truth in 35 to 64 %): "
-    "look at the share of failed seeds and its interval."
+    "Where 2 to 5 % of seeds fail, no interval of a mean is honest (over 20 seeds it holds the truth in 35 to 64 %, "
+    "over 3 to 10 in 25 to 85 %): look at the share of failed seeds and its interval."
 )
 
 
