@@ -23,7 +23,8 @@ def run():
 
 
 def comparison(names):
-    columns = {"score": 0.95, "low": 0.9, "high": 0.97, "worst": 0.5, "failed": 0.0, "rate": 0.1, "shared_score": 0.7}
+    columns = {"score": 0.95, "low": 0.9, "high": 0.97, "worst": 0.5, "failed": 0.0,
+               "crossed_low": 0.8, "crossed_high": 0.98, "rate": 0.1, "shared_score": 0.7}  # fmt: skip
     table = pd.DataFrame(columns, index=names).assign(shared_rate=0.1)
     pairs = pd.DataFrame({"a": names[:1], "b": names[1:], "verdict": "no detectable difference"})
     return Comparison(dataset("moons"), pd.DataFrame(), table, pairs, {}, {}, {})

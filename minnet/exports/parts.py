@@ -1,14 +1,12 @@
 """What all exports need: one network's numbers by name, its sizes, and a refusal that names the layer."""
 
-import math
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import fields
-from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from minnet.allowed import check_settings
 from minnet.layers import Layer, Residual
 from minnet.network import Network
 from minnet.settings import Array, require, require_finite
@@ -33,11 +31,7 @@ def checked(network: Network, theta: npt.ArrayLike, target: str, known: Collecti
         if type(layer) not in known:
             own = "" if type(layer).__module__.startswith("minnet.") else ": it is one of your own"
             raise ValueError(f"{layer!r} cannot be exported, {target} has no counterpart{own}")
-        for field in fields(layer):  # type: ignore[arg-type]  # layers are dataclasses
-            value = getattr(layer, field.name)
-            if field.type in ("int", "float", int, float):
-                fits = isinstance(value, Real) and math.isfinite(value)
-                require(fits, f"{layer!r} cannot be exported: its {field.name} has to be a finite number")
+        check_settings(layer)  # once more: they become text of a program
     theta = np.asarray(theta)
     if theta.ndim > 1:
         raise ValueError(f"one network is exported at a time, got theta of shape {theta.shape}: pick one, theta[k]")

@@ -95,8 +95,9 @@ def least_largest(network: Network, u: Array, v: Array, seed: int, rounds: int =
     """
     weight, theta = np.ones(len(u)), None
     for _ in range(rounds):
-        run = lbfgs(network, mse, u, v, seed=seed, weight=weight, theta=theta, iterations=200)
+        run = lbfgs(network, mse, u, v, seed=seed, sample_weight=weight, start=theta, iterations=200)
         theta = run.theta
         weight = weight * np.abs(run(u) - v)[:, 0]
         weight *= len(u) / weight.sum()
+        weight[weight < 1e-300] = 0  # train() takes no weight that would be lost beside the others
     return run.theta
