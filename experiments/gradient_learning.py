@@ -392,7 +392,7 @@ def by_hand(how: Effort, network: mn.Network = MAZUR) -> Part:
     found = printed_numbers(trace(network, theta, [0.05, 0.10], [0.01, 0.99], rate=0.5))
     agree = [name for name, text in PUBLISHED.items() if abs(found[name] - float(text)) <= _last_digit(text)]
     run = mn.train(BY_HAND, mn.mse, mn.SGD(0.1), shown.x[None], shown.target[None], epochs=1, batch_size=1, seed=0,
-                   theta=shown.theta)  # fmt: skip
+                   start=shown.theta)  # fmt: skip
     apart = float(abs(run.theta - shown.after).max())
     return Part(
         "W ← W - η ∂L/∂W, by hand",

@@ -1,5 +1,8 @@
 """What comes in to be trained on is checked here, once, so that nothing needs checking in the step."""
 
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -8,6 +11,33 @@ from minnet.network import Network
 from minnet.optimizers import Optimizer
 from minnet.randomness import Seed
 from minnet.settings import Array, require, require_finite
+
+
+class Data(NamedTuple):
+    """x (..., N, n_in), target (..., N, n_out) and sample weights (..., N, 1) or None, all in theta's dtype."""
+
+    x: Array
+    target: Array
+    sample_weight: Array | None = None
+
+    def of(self, rows: Array | int) -> "Data":
+        """The same for some replicas only; what all of them share stays as it is."""
+        return self.changed(lambda part: part[rows] if part.ndim > 2 else part)
+
+    def changed(self, change: Callable[[Array], Array]) -> "Data":
+        """The same with each array changed alike."""
+        weight = self.sample_weight
+        return Data(change(self.x), change(self.target), None if weight is None else change(weight))
+
+
+def check_like(what: str, found: Mapping[str, Array], like: Mapping[str, Array]) -> None:
+    """Raise ValueError if `found` does not hold arrays of the names, shapes and dtypes of `like`."""
+    names = sorted({*found, *like})
+    for name in names:
+        kept, fresh = found.get(name), like.get(name)
+        fits = kept is not None and fresh is not None and (kept.shape, kept.dtype) == (fresh.shape, fresh.dtype)
+        expected, got = ("nothing" if one is None else f"{one.dtype} {one.shape}" for one in (fresh, kept))
+        require(fits, f"{what}: expected {name} to be {expected}, got {got}")
 
 
 def check_parts(network: Network, loss: Loss, optimizer: Optimizer | None, **counts: int) -> None:
@@ -21,7 +51,7 @@ def check_parts(network: Network, loss: Loss, optimizer: Optimizer | None, **cou
         require(fits, f"{name} has to be an integer >= 1, got {count!r}")
 
 
-def checked_theta(network: Network, theta: npt.ArrayLike, seed: Seed) -> Array:
+def checked_start(network: Network, theta: npt.ArrayLike, seed: Seed) -> Array:
     """A copy of theta, or a ValueError if it is not of the network and the seeds."""
     theta = np.array(theta)
     expected = (*np.shape(seed), network.size)
@@ -31,25 +61,25 @@ def checked_theta(network: Network, theta: npt.ArrayLike, seed: Seed) -> Array:
     return theta
 
 
-def checked_weight(weight: npt.ArrayLike, x: Array) -> Array:
+def checked_sample_weight(weight: npt.ArrayLike, x: Array) -> Array:
     """Sample weights as (..., N, 1), or a ValueError if there is not one >= 0 for each row of x (..., N, n_in).
 
     Only their ratios count: a power of 2, which rounds nothing, brings the largest to between ½ and 1.
     """
     weight = np.asarray(weight)
-    require(weight.shape == x.shape[:-1], f"weight has to be of shape {x.shape[:-1]}, got {weight.shape}")
-    require_finite(weight, "weight")
-    require(bool((weight >= 0).all()), f"weight has to be >= 0, got {weight.min()}")
+    require(weight.shape == x.shape[:-1], f"sample_weight has to be of shape {x.shape[:-1]}, got {weight.shape}")
+    require_finite(weight, "sample_weight")
+    require(bool((weight >= 0).all()), f"sample_weight has to be >= 0, got {weight.min()}")
     scaled = np.ldexp(weight.astype(float), -np.frexp(weight.max(axis=-1, keepdims=True).astype(float))[1])
     tiny, counts = np.finfo(x.dtype).tiny, weight > 0
     fits = bool(((scaled >= tiny) == counts).all() and counts.any(axis=-1).all())
-    require(fits, f"weight has to be > 0 somewhere, else 0 or above {tiny:.1g} of the largest, got {weight.min()}")
+    require(fits, f"sample_weight has to be > 0 somewhere, else 0 or >= {tiny:.1g} of the largest, got {weight.min()}")
     return scaled.astype(x.dtype)[..., None]
 
 
 def checked_data(
     network: Network, loss: Loss, theta: Array, x: npt.ArrayLike, y: npt.ArrayLike, which: str = ""
-) -> list[Array]:
+) -> Data:
     """x and the encoded target in theta's dtype, or a ValueError that says what does not fit."""
     x = np.asarray(x)
     shapes = "(N, n_in)" if theta.ndim == 1 else f"(N, n_in) or ({len(theta)}, N, n_in)"
@@ -69,4 +99,4 @@ def checked_data(
         target.shape[:-1] == x.shape[:-1],
         f"{which}y has to have one row for each of x: expected {x.shape[:-1]}, got {target.shape[:-1]}",
     )
-    return [x, target]
+    return Data(x, target)

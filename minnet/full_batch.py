@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from minnet.doors import check_parts, checked_data, checked_theta, checked_weight
+from minnet.doors import Data, check_parts, checked_data, checked_sample_weight, checked_start
 from minnet.losses import Loss
 from minnet.network import Network
 from minnet.optimizers import weights_only
@@ -25,9 +25,9 @@ def lbfgs(
     seed: Seed,
     iterations: int = 1000,
     tolerance: float = 1e-8,
-    weight: npt.ArrayLike | None = None,
+    sample_weight: npt.ArrayLike | None = None,
     penalty: Penalty | None = None,
-    theta: Array | None = None,
+    start: Array | None = None,
     dtype: npt.DTypeLike = np.float64,
     evaluations: int | None = None,
     flat: float = 0.0,
@@ -45,18 +45,17 @@ def lbfgs(
     array([2., 1.])
     """
     check_parts(network, loss, None, iterations=iterations)
-    theta = checked_theta(network, network.init_theta(seed, dtype) if theta is None else theta, seed)
+    theta = checked_start(network, network.init_theta(seed, dtype) if start is None else start, seed)
     data = checked_data(network, loss, theta, x, y)
-    check_logits(network, loss, data[1].shape[-1])
-    if weight is not None:
-        data.append(checked_weight(weight, data[0]))
+    check_logits(network, loss, data.target.shape[-1])
+    if sample_weight is not None:
+        data = data._replace(sample_weight=checked_sample_weight(sample_weight, data.x))
     rows = theta.reshape(-1, network.size)
     run, curves = Run(network, theta, {}), []
     most = 20 * iterations if evaluations is None else evaluations
     limits = {"maxiter": iterations, "maxfun": most, "gtol": tolerance, "ftol": flat}
     for k in range(len(rows)):
-        own = [array[k] if array.ndim > 2 else array for array in data]
-        rows[k], stop, curve = _minimised(network, loss, rows[k], own, limits, penalty)
+        rows[k], stop, curve = _minimised(network, loss, rows[k], data.of(k), limits, penalty)
         run.stops.append(stop)
         curves.append(curve)
     table = np.full((max(map(len, curves)), len(rows)), np.nan)
@@ -70,21 +69,21 @@ def _minimised(
     network: Network,
     loss: Loss,
     theta: Array,
-    data: list[Array],
+    data: Data,
     limits: dict[str, float],
     penalty: Penalty | None,
 ) -> tuple[Array, Stop, list[float]]:
     """The theta that one replica ends at, why it ends there, and the loss after each iteration."""
     from scipy.optimize import minimize
 
-    x, target, *weight = data
+    x, target, weight = data
     gradient, weights, curve = np.zeros_like(theta), weights_only(theta, network.parameters), []
     grads = network.unpack(gradient)
 
     def value_and_gradient(vector: Array) -> tuple[float, Array]:
         point = vector.astype(theta.dtype)
         y, backward = network.forward(network.unpack(point), x)
-        value, dy = loss(y, target, weight[0][..., 0] if weight else None)
+        value, dy = loss(y, target, None if weight is None else weight[..., 0])
         backward(dy, grads, need_dx=False)
         cost, slope = penalty(point, weights) if penalty else (0.0, 0.0)
         return float(value + cost), (gradient + slope).astype(float)

@@ -17,9 +17,12 @@ class LateInterrupt:
     True
     """
 
-    pressed = False
+    pressed, depth = False, 0
 
     def __enter__(self) -> "LateInterrupt":
+        self.depth += 1
+        if self.depth > 1:  # entered by a caller too, who leaves it last
+            return self
         main = threading.current_thread() is threading.main_thread()
         self.ours = main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
         if self.ours:
@@ -27,6 +30,10 @@ class LateInterrupt:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.depth -= 1
+        if self.depth:
+            return
+        self.pressed = False
         if self.ours:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 

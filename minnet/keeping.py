@@ -1,192 +1,111 @@
-"""Checkpoints of a training while it runs, and going on from one: everything that the next epoch depends on."""
+"""Checkpoints of a training while it runs: everything that its next epoch depends on, in a file."""
 
+import os
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Literal
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from minnet.allowed import Allowed, Count
 from minnet.blueprint import described
-from minnet.losses import Loss
-from minnet.optimizers import Optimizer, State
-from minnet.penalties import Penalty
-from minnet.randomness import Seed, Streams, seeds_of
-from minnet.run import Run, Stop
-from minnet.settings import Array, require
+from minnet.randomness import seeds_of
+from minnet.run import Stop
+from minnet.settings import Array, Settings, require
 from minnet.state_dict import RESERVED, network_settings, views
 from minnet.tensor_files import CheckpointError, StrPath, digest, refusing, short, write
+from minnet.training import Training
 
 OnError = Literal["raise", "warn"]
 _WORD, _HALF = 2**64, 2**32
+_DIGESTS = WeakKeyDictionary[Training, dict[str, str]]()  # the data of a training never change
 
 
-class Work(Protocol):
-    """The replicas still in training, as `train` holds them."""
+@dataclass(frozen=True, repr=False)
+class Checkpoint(Settings):
+    """A callback that writes the training to `path` after `every` epochs and at the end. `resume` goes on from there.
 
-    run: Run
-    loss: Loss
-    optimizer: Optimizer
-    penalty: Penalty | None
-    rows: Array
-    state: State
-    order: Streams
-    noise: Streams
-    data: list[Array]
-    held_out: list[Array]
-    shuffle: bool
+    The file is the network as the training would return it now, and under the reserved names all that its next epoch
+    depends on: the last theta, the optimizer's state, random streams, history, stops, the memory of other callbacks.
+    If it cannot be written, "warn" goes on, and "raise" ends the training with a CheckpointError, whose `run` is the
+    Run so far.
 
-    def stop(self, which: Array, reason: str, epoch: int, messages: list[str]) -> None: ...
-
-
-class BestSoFar(Protocol):
-    """Early stopping's memory."""
-
-    stopping: Any
-    value: Array
-    epoch: Array
-    theta: Array
-
-
-@dataclass
-class Found:
-    """A training that is to go on, as read from its file: what was written under "run", and the tensors with it."""
-
-    path: StrPath
-    run: dict[str, Any]
-    tensors: dict[str, Array]
-    best_theta: Array
-    keeps_rate: bool = True  # False: the learning rates are new ones
-
-
-Checkpoint = StrPath | Found
-
-
-class Keeper:
-    """A callback of the training loop that writes its checkpoint; given what was Found, it first puts that back.
-
-    The file is the network as the training would return it now, and under the reserved names what else it takes to go
-    on: the last theta, the optimizer's state, random streams, history, stops, the best so far.
+    >>> Checkpoint("run.safetensors", every=5)
+    Checkpoint('run.safetensors', every=5)
     """
 
-    __name__ = "checkpoint"
+    path: Annotated[StrPath, Allowed("a path", str | os.PathLike)]
+    _: KW_ONLY
+    every: Count = 1
+    on_error: OnError = "raise"
 
-    def __init__(
-        self,
-        checkpoint: Checkpoint,
-        work: Work,
-        best: BestSoFar | None,
-        table: Mapping[str, Array],
-        batch_size: int,
-        seed: Seed,
-        every: int,
-        on_error: OnError,
-    ):
-        self.found = checkpoint if isinstance(checkpoint, Found) else None
-        self.path = Path(checkpoint.path if isinstance(checkpoint, Found) else checkpoint)
-        self.work, self.best, self.table, self.every, self.on_error = work, best, table, every, on_error
-        self.error: CheckpointError | None = None
-        require(on_error in ("raise", "warn"), f"on_checkpoint_error has to be 'raise' or 'warn', got {on_error!r}")
-        require(every >= 1, f"every has to be an integer >= 1, got {every!r}")
-        parts = {
-            "loss": work.loss,
-            "optimizer": work.optimizer,
-            "penalty": work.penalty,
-            "stopping": best.stopping if best else None,
-        }
+    runs_last: ClassVar[bool] = True  # so that the file holds what the other callbacks remember of this epoch
+
+    def memory(self, training: Training) -> dict[str, Array]:
+        """Nothing to remember; what cannot be written is refused before the first step."""
         with refusing(self.path):
-            require(self.path.parent.is_dir(), "there is no such folder")
-            self.settings = network_settings(work.run.network, work.run.theta)
-            self.fixed = {name: described(part, name) for name, part in parts.items()} | {
-                "epochs": len(table["loss"]),
-                "batch_size": int(batch_size),
-                "seed": seeds_of(seed) if np.ndim(seed) else seeds_of(seed)[0],
-                "every": int(every),
-                **({} if work.shuffle else {"shuffle": False}),  # left out where it is as ever: older files have none
-                "data": _digests(work),
-            }
+            require(Path(self.path).parent.is_dir(), "there is no such folder")
+            self._settings(training)
+        return {}
 
-    def __call__(self, run: Run) -> bool:
-        """Write the checkpoint if it is time; true if that failed and is to end the training."""
-        done = len(run.history["loss"])
-        if done % self.every and done < self.fixed["epochs"] and len(self.work.rows):
-            return False
+    def __call__(self, training: Training) -> None:
+        done = training.epochs_done
+        if done % self.every and done < training.epochs_planned and len(training.rows):
+            return
         try:
-            self._write(done)
+            with refusing(self.path):
+                self._write(training)
         except CheckpointError as error:
             if self.on_error == "raise":
-                self.error = error
-                return True
-            warnings.warn(str(error), RuntimeWarning, stacklevel=3)
-        return False
+                error.run = training.result("checkpoint", f"stopped by {error}")
+                raise
+            warnings.warn(str(error), RuntimeWarning, stacklevel=4)
 
-    def finish(self, run: Run) -> None:
-        """Raise the error that ended the training, if one did, with the Run so far."""
-        if self.error:
-            self.error.run = run
-            raise self.error
-
-    def _write(self, done: int) -> None:
-        work, run, best = self.work, self.work.run, self.best
-        tensors = {f"state.{name}": array for name, array in work.state.items()}
-        tensors |= {f"history.{name}": values[:done] for name, values in self.table.items()}
-        tensors |= {"order": _packed(work.order), "noise": _packed(work.noise)}
-        theta = run.theta
-        if best:
-            seen = best.epoch > 0
-            theta = theta.copy()
-            theta.reshape(best.theta.shape)[seen] = best.theta[seen]
-            tensors |= {"theta": run.theta, "best.value": best.value, "best.epoch": best.epoch}
+    def _write(self, training: Training) -> None:
+        run = training.result()
+        snapshot = run.snapshot
+        assert snapshot is not None
+        tensors = {"theta": snapshot.theta, "order": packed(snapshot.shuffling), "noise": packed(snapshot.noise)}
+        tensors |= {f"state.{name}": array for name, array in snapshot.state.items()}
+        tensors |= {f"history.{name}": values for name, values in snapshot.history.items()}
+        for i, callback in enumerate(_remembering(training)):
+            tensors |= {f"memory.{i}.{name}": array for name, array in snapshot.memory[callback].items()}
         reserved = {RESERVED + name: array for name, array in tensors.items()}
-        progress = {"run": self.fixed | {"done": done, "stops": run.stops}}
-        write(self.path, views(run.network, theta) | reserved, self.settings | progress)
+        progress = {"done": training.epochs_done, "stops": snapshot.stops}
+        settings = network_settings(run.network, run.theta) | {"run": self._settings(training) | progress}
+        write(self.path, views(run.network, run.theta) | reserved, settings)
 
-    def restore(self) -> int:
-        """Put back what was Found, if anything was; return after how many epochs the training goes on."""
-        if self.found is None:
-            return 0
-        with refusing(self.path):
-            return self._restore(self.found)
+    def _settings(self, training: Training) -> dict[str, Any]:
+        """The arguments of the training as JSON. Functions among the callbacks are left out."""
+        parts = {"loss": training.loss, "optimizer": training.optimizer, "penalty": training.penalty}
+        callbacks = [described(one, f"callbacks[{i}]") for i, one in enumerate(_remembering(training))]
+        seeds = seeds_of(training.seed)
+        return {name: described(part, name) for name, part in parts.items()} | {
+            "callbacks": callbacks, "epochs": training.epochs_planned, "batch_size": int(training.batch_size),
+            "seed": seeds if training.theta.ndim > 1 else seeds[0], "every": int(self.every),
+            "shuffle": training.shuffle, "data": digests(training),
+        }  # fmt: skip
 
-    def _restore(self, found: Found) -> int:
-        run, work, best = found.run, self.work, self.best
-        fixed, other = self.fixed["data"], run["data"]
-        names = [name for name in fixed if not isinstance(other, dict) or fixed[name] != other.get(name)]
-        require(not names, f"the training was started on other data: {', '.join(names)} differ")
-        tensors = {name.removeprefix(RESERVED): array for name, array in found.tensors.items()}
 
-        def take(name: str, like: Array) -> Array:
-            """The tensor of this name, which has to be as `like`, the array that it stands for."""
-            require(name in tensors, f"it has no tensor '{RESERVED}{name}'")
-            array = tensors.pop(name)
-            fits = array.shape == like.shape and array.dtype == like.dtype
-            require(fits, f"'{RESERVED}{name}' should be {like.dtype} {like.shape}, got {array.dtype} {array.shape}")
-            return array
+def _remembering(training: Training) -> list[Any]:
+    return [one for one in training.callbacks if isinstance(one, Settings) and not isinstance(one, Checkpoint)]
 
-        done, stops = int(run["done"]), stops_of(run, len(work.run.stops))
-        for name, values in self.table.items():
-            values[:done] = take(f"history.{name}", values[:done])
-        if best:
-            best.value[...] = take("best.value", best.value)
-            best.epoch[...] = take("best.epoch", best.epoch)
-            best.theta[...] = found.best_theta.reshape(best.theta.shape)
-        out = np.array([stop.reason != "running" for stop in stops])
-        work.stop(out, "", 0, [""] * int(out.sum()))
-        work.run.stops[:] = stops
-        for name, array in work.state.items():
-            kept = take(f"state.{name}", array)
-            if name != "rate" or found.keeps_rate:
-                array[...] = kept
-        for name, streams in ("order", work.order), ("noise", work.noise):
-            _unpack(take(name, _packed(streams)), streams, name)
-        require(not tensors, f"it has tensors that this training knows nothing of: {short(list(tensors))}")
-        self.found = None
-        return done
+
+def digests(training: Training) -> dict[str, str]:
+    """A digest of each array that the training was given, by name: `resume` refuses others."""
+    if training not in _DIGESTS:
+        names = "x", "y", "sample_weight", "validation x", "validation y"
+        arrays = *training.all_data, *(training.all_validation or (None, None))[:2]
+        given = {name: array for name, array in zip(names, arrays, strict=True) if array is not None}
+        _DIGESTS[training] = {name: digest(name, array) for name, array in given.items()}
+    return _DIGESTS[training]
 
 
 def stops_of(run: Mapping[str, Any], count: int) -> list[Stop]:
-    """The stops that a file tells of, one a replica."""
+    """The stops in a file, one per replica."""
     found = run["stops"]
     fits = (
         isinstance(found, list)
@@ -197,28 +116,22 @@ def stops_of(run: Mapping[str, Any], count: int) -> list[Stop]:
     return [Stop(*stop) for stop in found]
 
 
-def _digests(work: Work) -> dict[str, str]:
-    names = ["x", "y", "weight"][: len(work.data)] + ["validation x", "validation y"][: len(work.held_out)]
-    arrays = zip(names, [*work.data, *work.held_out], strict=True)
-    return {name: digest(name, array) for name, array in arrays}
-
-
-def _packed(streams: Streams) -> Array:
+def packed(states: list[dict[str, Any]]) -> Array:
     """The state of each PCG64 as 6 words: state and increment (high, low), and the half word that it has in hand."""
     rows = []
-    for rng in streams.generators:
-        state: Any = rng.bit_generator.state
+    for state in states:
         one, two = state["state"]["state"], state["state"]["inc"]
         rows.append([one >> 64, one % _WORD, two >> 64, two % _WORD, state["has_uint32"], state["uinteger"]])
     return np.array(rows, np.uint64).reshape(-1, 6)
 
 
-def _unpack(rows: Array, streams: Streams, name: str) -> None:
-    for row, rng in zip(rows.tolist(), streams.generators, strict=True):
+def unpacked(words: Array, name: str) -> list[dict[str, Any]]:
+    """The states that were packed; ValueError for what is none of PCG64."""
+    fits = words.ndim == 2 and words.shape[-1] == 6 and words.dtype == np.uint64
+    require(fits, f"'{RESERVED}{name}' should be uint64 (K, 6), got {words.dtype} {words.shape}")
+    states = []
+    for row in words.tolist():
         require(row[3] % 2 == 1 and row[4] <= 1 and row[5] < _HALF, f"'{RESERVED}{name}' holds no state of PCG64")
-        rng.bit_generator.state = {
-            "bit_generator": "PCG64",
-            "state": {"state": row[0] * _WORD + row[1], "inc": row[2] * _WORD + row[3]},
-            "has_uint32": row[4],
-            "uinteger": row[5],
-        }
+        halves = {"state": row[0] * _WORD + row[1], "inc": row[2] * _WORD + row[3]}
+        states.append({"bit_generator": "PCG64", "state": halves, "has_uint32": row[4], "uinteger": row[5]})
+    return states

@@ -4,6 +4,7 @@ from minnet.checkpoints import Saved, load, save
 from minnet.elementwise import Elementwise
 from minnet.full_batch import lbfgs
 from minnet.gains import Following, tanh_equivalent
+from minnet.keeping import Checkpoint
 from minnet.more_losses import (
     BinaryCrossEntropy,
     Hinge,
@@ -18,10 +19,10 @@ from minnet.more_losses import (
 from minnet.resuming import resume
 from minnet.stopping import EarlyStopping
 from minnet.tensor_files import CheckpointError
-from minnet.training import train
+from minnet.training import Training, train
 
 __all__ = [
-    "BinaryCrossEntropy", "CheckpointError", "EarlyStopping", "Elementwise", "Following", "Hinge", "Huber",
-    "MeanAbsoluteError", "Poisson", "Saved", "binary_cross_entropy", "hinge", "lbfgs", "load", "mae", "poisson",
-    "resume", "save", "tanh_equivalent", "train",
+    "BinaryCrossEntropy", "Checkpoint", "CheckpointError", "EarlyStopping", "Elementwise", "Following", "Hinge",
+    "Huber", "MeanAbsoluteError", "Poisson", "Saved", "Training", "binary_cross_entropy", "hinge", "lbfgs", "load",
+    "mae", "poisson", "resume", "save", "tanh_equivalent", "train",
 ]  # fmt: skip

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 
-def counted(epochs: range, *, shown: bool) -> Iterable[int]:
-    """The epochs; if `shown`, with a bar on stderr while they go by."""
-    if not shown:
+def progress_bar(epochs: range, *, displayed: bool) -> Iterable[int]:
+    """The epochs; if `displayed`, with a bar on stderr while they go by."""
+    if not displayed:
         return epochs
     from rich.console import Console
     from rich.progress import track

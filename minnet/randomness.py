@@ -4,7 +4,7 @@ Two networks that are compared under seed k see the same data and the same batch
 """
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -51,6 +51,16 @@ class Streams:
         if self.single:
             return sample(self.generators[0])
         return np.stack([sample(rng) for rng in self.generators])
+
+    @property
+    def states(self) -> list[dict[str, Any]]:
+        """The state of each generator; setting them goes on from there."""
+        return [dict(rng.bit_generator.state) for rng in self.generators]
+
+    @states.setter
+    def states(self, states: Sequence[dict[str, Any]]) -> None:
+        for rng, state in zip(self.generators, states, strict=True):
+            rng.bit_generator.state = state
 
     def keep(self, rows: Array) -> None:
         """Go on with these replicas only (row numbers)."""

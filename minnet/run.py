@@ -1,14 +1,18 @@
 """What training leaves behind: the trained numbers, the history, and why it stopped."""
 
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from minnet.network import Network
+from minnet.optimizers import Optimizer, State
 from minnet.settings import Array
 from minnet.shown import Rows, Shown, training_rows
+
+Callback = Callable[[Any], Any]  # called with the Training after each epoch; what is true, (K,) or one for all, stops
 
 
 class Stop(NamedTuple):
@@ -21,6 +25,39 @@ class Stop(NamedTuple):
     reason: str  # "finished", "diverged", "interrupted", "early stopping", or the name of a callback
     epoch: int
     message: str
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Snapshot:
+    """A training between two steps, as a value: all that its next step depends on besides settings and data.
+
+    theta: (K, P) or (P,); `state`, `shuffling` and `noise` (states of random generators): one entry for each replica
+    that has not stopped; `memory`: what each callback remembers, by callback. Two are equal if all numbers are.
+    """
+
+    theta: Array
+    optimizer: Optimizer
+    state: State
+    shuffling: list[dict[str, Any]]
+    noise: list[dict[str, Any]]
+    history: dict[str, Array]
+    stops: list[Stop]
+    memory: dict[Any, dict[str, Array]]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Snapshot) and all(
+            _same(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, np.ndarray):
+        return np.array_equal(a, b, equal_nan=True)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(_same(a[name], b[name]) for name in a)
+    return a == b
 
 
 @dataclass(repr=False)
@@ -43,6 +80,7 @@ class Run(Shown):
     history: dict[str, Array]
     stops: list[Stop] = field(default_factory=list)
     best_epoch: Array | None = None
+    snapshot: Snapshot | None = None
 
     def __call__(self, x: npt.ArrayLike) -> Array:
         """The trained network's outputs: x (..., batch, n_in) -> (..., batch, n_out)."""

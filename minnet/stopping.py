@@ -1,4 +1,4 @@
-"""Early stopping: when to end a training that no longer gets better, and which theta was the best."""
+"""Early stopping: when a training that no longer gets better ends, and which theta was the best."""
 
 from dataclasses import KW_ONLY, dataclass
 
@@ -6,7 +6,8 @@ import numpy as np
 
 from minnet.allowed import Count, NotNegative, Text
 from minnet.run import Run
-from minnet.settings import Array, Settings
+from minnet.settings import Array, Settings, require
+from minnet.training import Training
 
 
 @dataclass(frozen=True, repr=False)
@@ -25,31 +26,30 @@ class EarlyStopping(Settings):
     _: KW_ONLY
     least: NotNegative = 0.0
 
+    def memory(self, training: Training) -> dict[str, Array]:
+        """The best of each replica so far: its value, its epoch (0: none yet) and its theta."""
+        known, count = training.measured, training.count
+        without = "" if training.validation else " without validation data"
+        require(self.monitor in known, f"{self} can only watch {', '.join(known)}{without}")
+        theta = training.all_theta.reshape(count, -1).copy()
+        return {"value": np.full(count, np.inf), "epoch": np.zeros(count, int), "theta": theta}
 
-class Best:
-    """The best of each replica so far: its value, its epoch (0: none yet) and its theta."""
+    def __call__(self, training: Training) -> None:
+        best, rows, epoch = training.memory[self], training.rows, training.epochs_done
+        value = np.reshape(training.latest(self.monitor), -1)[rows]
+        value = -value if self.monitor.endswith("metric") else value
+        better = value < best["value"][rows] - self.least
+        best["value"][rows[better]] = value[better]
+        best["epoch"][rows[better]] = epoch
+        best["theta"][rows[better]] = training.theta.reshape(len(rows), -1)[better]
+        out_of_patience = epoch - best["epoch"][rows] >= self.patience
+        text = f"no better {self.monitor} in {self.patience} epochs than in epoch"
+        messages = [f"{text} {best['epoch'][row]}" for row in rows[out_of_patience]]
+        training.stop(out_of_patience, "early stopping", messages)
 
-    def __init__(self, stopping: EarlyStopping, theta: Array):
-        self.stopping = stopping
-        self.theta = theta.reshape(-1, theta.shape[-1]).copy()
-        self.value = np.full(len(self.theta), np.inf)
-        self.epoch = np.zeros(len(self.theta), int)
-
-    def update(self, rows: Array, value: Array, theta: Array, epoch: int) -> Array:
-        """Take in what `epoch` brought the replicas `rows`; return which of them have run out of patience."""
-        value = np.reshape(-value if self.stopping.monitor.endswith("metric") else value, -1)
-        better = value < self.value[rows] - self.stopping.least
-        self.value[rows[better]] = value[better]
-        self.epoch[rows[better]] = epoch
-        self.theta[rows[better]] = theta.reshape(len(rows), -1)[better]
-        return epoch - self.epoch[rows] >= self.stopping.patience
-
-    def message(self, row: int) -> str:
-        """Why a replica was stopped."""
-        return f"no better {self.stopping.monitor} in {self.stopping.patience} epochs than in epoch {self.epoch[row]}"
-
-    def give_back(self, run: Run) -> None:
+    def end(self, training: Training, run: Run) -> None:
         """Put the best theta of each replica into the Run, where there is one, and the epoch it stood at."""
-        seen = self.epoch > 0
-        run.theta.reshape(self.theta.shape)[seen] = self.theta[seen]
-        run.best_epoch = self.epoch.reshape(run.theta.shape[:-1])
+        best = training.memory[self]
+        seen = best["epoch"] > 0
+        run.theta.reshape(best["theta"].shape)[seen] = best["theta"][seen]
+        run.best_epoch = best["epoch"].reshape(training.shape)

@@ -1,150 +1,226 @@
-"""The training loop: shuffle, forward, loss, backward, step; for one network, or for K replicas at once."""
+"""Training: K networks that are trained together, step by step, and `train`, which runs it from start to end."""
 
-from collections.abc import Callable, Iterable
+from __future__ import annotations
+
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from minnet.divergence import first_non_finite
-from minnet.doors import check_parts, checked_data, checked_theta, checked_weight
+from minnet.doors import Data, check_like, check_parts, checked_data, checked_sample_weight, checked_start
 from minnet.interrupts import LateInterrupt
-from minnet.keeping import Checkpoint, Keeper, OnError
 from minnet.losses import Loss
 from minnet.machine import steady
 from minnet.network import Network
-from minnet.optimizers import Optimizer, weights_only
+from minnet.optimizers import Optimizer
 from minnet.pairing import check_batches, check_logits
 from minnet.penalties import Penalty
-from minnet.progress import counted
-from minnet.randomness import Seed, Streams
-from minnet.run import DivergenceError, Run, Stop
-from minnet.schedules import Schedule
+from minnet.progress import progress_bar
+from minnet.randomness import Seed
+from minnet.replicas import Replicas
+from minnet.run import Callback, DivergenceError, Run, Snapshot
+from minnet.schedules import Rate, Schedule
 from minnet.settings import Array, require
-from minnet.stopping import Best, EarlyStopping
 
-Callback = Callable[[Run], Any]  # called after each epoch; what is true, (K,) or one for all, stops that replica
+Start = Array | Snapshot | Run | None
 
 
-class _Replicas:
-    """The replicas still in training: their rows of everything that has rows. A single network is the one row 0."""
+class Training(Replicas):
+    """K networks in training (or a single one), advanced by whoever holds it: `step`, `epoch` or `run`.
+
+    The arguments are those of `train`. `validation_every` is the number of epochs from one validation to the next. A
+    network that diverges is stopped and recorded in `stops`; nothing is raised. `learning_rate`, `batch_size` and
+    `penalty` may be set at any time, and count from the next step on.
+
+    theta: (K, P), one row for each replica still in training, whose numbers are `rows`; (P,) for a single network.
+
+    >>> from minnet import SGD, Dense, Network, mse
+    >>> x = np.linspace(-1, 1, 32)[:, None]
+    >>> training = Training(Network(Dense(1, 1)), mse, SGD(0.1), x, 2 * x, batch_size=8, seed=0)
+    >>> training.epoch()["loss"] > training.epoch()["loss"]
+    np.True_
+    """
 
     def __init__(
         self,
-        run: Run,
+        network: Network,
         loss: Loss,
         optimizer: Optimizer,
-        penalty: Penalty | None,
+        x: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        batch_size: int,
         seed: Seed,
-        data: list[Array],
-        held_out: list[Array],
-        shuffle: bool,
+        start: Start = None,
+        dtype: npt.DTypeLike = np.float32,
+        sample_weight: npt.ArrayLike | None = None,
+        penalty: Penalty | None = None,
+        validation: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+        validation_every: int = 1,
+        shuffle: bool = True,
     ):
-        self.run, self.network, self.loss, self.optimizer, self.penalty = run, run.network, loss, optimizer, penalty
-        self.order, self.noise = Streams(seed, "order"), Streams(seed, "noise")
-        self.data, self.held_out, self.shuffle = data, held_out, shuffle
-        parameters = run.network.parameters
-        self.has_statistics = any(parameter.role == "statistic" for parameter in parameters)
-        self.weights = weights_only(run.theta.reshape(-1, run.theta.shape[-1])[0], parameters)
-        self.state = optimizer.init(run.theta, parameters)
-        require("rate" in self.state, f"{optimizer} has to put its learning rate in its state: see first_state")
-        self._hold(run.theta.copy(), np.arange(len(run.stops)))
+        check_parts(network, loss, optimizer, batch_size=batch_size, validation_every=validation_every)
+        before = start.snapshot if isinstance(start, Run) and start.snapshot else start
+        theta = before.theta if isinstance(before, Snapshot | Run) else before
+        theta = checked_start(network, network.init_theta(seed, dtype) if theta is None else theta, seed)
+        self.network, self.loss, self.optimizer, self.penalty = network, loss, optimizer, penalty
+        self.batch_size, self.shuffle, self.validation_every = batch_size, shuffle, validation_every
+        data = checked_data(network, loss, theta, x, y)
+        check_logits(network, loss, data.target.shape[-1])
+        check_batches(network, theta, data.x, batch_size, seed)
+        if sample_weight is not None:
+            data = data._replace(sample_weight=checked_sample_weight(sample_weight, data.x))
+        self.all_data, self.seed = data, seed
+        self.all_validation = (
+            checked_data(network, loss, theta, *validation, which="validation ") if validation else None
+        )
+        self.callbacks, self.interrupt, self.epochs_planned = (), LateInterrupt(), 0
+        self.measured = ["loss", "validation_loss", "validation_metric"] if validation else ["loss"]
+        self._begin(theta)
+        if isinstance(before, Snapshot):
+            self.restore(before)
 
-    def _hold(self, theta: Array, rows: Array) -> None:
-        self.flat, self.no_loss, self.gradient = theta.reshape(-1), np.zeros(theta.shape[:-1], theta.dtype), theta * 0
-        self.params, self.grads, before = self.network.unpack(theta), self.network.unpack(self.gradient), theta.copy()
-        self.theta, self.before, self.rows = theta, before, rows  # at once: an interrupt finds them in step
+    def step(self, x: Any, target: npt.ArrayLike, sample_weight: Array | None = None) -> Array:
+        """One update of theta from one batch. Returns the loss before it, (K,): NaN for a replica that has stopped.
 
-    def publish(self) -> None:
-        """Show theta in the Run."""
-        self.run.theta.reshape(-1, self.theta.shape[-1])[self.rows] = self.theta
+        x: (batch, n_in) or (K, batch, n_in); target as the loss takes it; sample_weight: (batch,) or (K, batch).
+        """
+        x = np.asarray(x, self.theta.dtype)
+        if x.ndim <= self.theta.ndim or len(self.rows) < self.count:
+            if not len(self.rows):
+                return self.spread(np.nan)
+            x, target, sample_weight = self.batch_of(x, target, sample_weight)
+        y, backward = self.network.forward(self.params, x, self.noise)  # y = f(θ, x)
+        loss, dy = self.loss(y, target, sample_weight)  # L, ∂L/∂y
+        backward(dy, self.grads, need_dx=False)  # ∂L/∂θ, into self.gradient
+        if self.penalty:
+            cost, slope = self.penalty(self.theta, self.weights)
+            loss = loss + cost
+            self.gradient += slope
+        self.last_finite[...] = self.theta
+        self.optimizer.step(self.theta, self.gradient, self.state)  # θ ← θ - η ∂L/∂θ
+        if not self.flat.dot(self.flat) + self.no_loss.dot(loss) < np.inf:  # NaN, inf, or a square too large
+            loss = self._stop_diverged(loss, x)
+        return loss if len(self.rows) == self.count else self.spread(loss)
 
-    def stop(self, which: Array, reason: str, epoch: int, messages: list[str]) -> None:
-        """Take the replicas `which` (one bool each) out, recorded in the Run; the others go on untouched."""
-        if not which.any():
-            return
-        self.publish()
-        for row, message in zip(self.rows[which], messages, strict=True):
-            self.run.stops[row] = Stop(reason, epoch, message)
-        going = np.flatnonzero(~which)
-        if self.theta.ndim == 1:
-            self.rows = self.rows[going]
-        else:
-            self.order.keep(going)
-            self.noise.keep(going)
-            self.state = {name: array[going] for name, array in self.state.items()}
-            self.data, self.held_out = ([a[going] if a.ndim > 2 else a for a in x] for x in (self.data, self.held_out))
-            self._hold(self.theta[going], self.rows[going])
+    def epoch(self) -> dict[str, Array]:
+        """Every sample once. Returns what the history gets of it: "loss" and others by name, (K,) each."""
+        with np.errstate(all="ignore"):
+            values = {"loss": self._train_on_all()}
+            if not len(self.rows):  # all diverged before the end of the epoch: it does not count
+                return values
+            values |= self._validated()
+            for name, value in values.items():
+                self.history_rows[name].append(np.reshape(value, self.count))
+            self._let_schedule_look()
+        return values
 
-    def shuffled(self) -> list[Array]:
-        """x, target and weight in a new random order, (..., N, n): gathered once, so that batches are slices."""
-        n = self.data[0].shape[-2]
-        order = self.order.draw(lambda rng: rng.permutation(n) if self.shuffle else np.arange(n))
-        rows = order + n * np.arange(len(self.rows))[:, None]  # where each replica's own data lies end to end
-        flat = [(array.reshape(-1, array.shape[-1]), rows if array.ndim > 2 else order) for array in self.data]
-        return [array.take(where, axis=0) for array, where in flat]
+    def run(self, epochs: int, *, callbacks: Iterable[Callback] = (), progress: bool = False) -> Run:
+        """Train for `epochs` more epochs, with `callbacks` after each; return the Run.
 
-    def epoch(self, number: int, batch_size: int, ctrl_c: LateInterrupt) -> Array:
-        """Train on every sample once; return the mean loss of each replica that is still there."""
-        data, n = self.shuffled(), self.data[0].shape[-2]
-        total = np.zeros(self.theta.shape[:-1])[()]
-        for start in range(0, n, batch_size):
-            ctrl_c.check()
-            batch = slice(start, start + batch_size)
-            x, target = data[0][..., batch, :], data[1][..., batch, :]
-            y, backward = self.network.forward(self.params, x, self.noise)
-            loss, dy = self.loss(y, target, data[2][..., batch, 0] if len(data) > 2 else None)
-            backward(dy, self.grads, need_dx=False)
-            if self.penalty:
-                value, slope = self.penalty(self.theta, self.weights)
-                loss = loss + value
-                self.gradient += slope
-            self.before[...] = self.theta
-            self.optimizer.step(self.theta, self.gradient, self.state)
-            if not self.flat.dot(self.flat) + self.no_loss.dot(loss) < np.inf:  # NaN, inf, or a square too large
-                finite = np.isfinite(loss) & np.isfinite(self.theta).all(axis=-1)
-                if not finite.all():
-                    self._freeze(~finite.reshape(-1), number, x)
+        A callback is called with this Training; a true value, one or (K,), stops those replicas. Ctrl-C ends the
+        training after the step it falls into, a second one at once, and the Run is kept.
+        """
+        self.callbacks = tuple(sorted(callbacks, key=lambda one: getattr(one, "runs_last", False)))
+        self.epochs_planned = self.epochs_done + epochs
+        for callback in self.callbacks:
+            if hasattr(callback, "memory"):
+                fresh = callback.memory(self)
+                check_like(f"the memory of {callback}", self.memory.setdefault(callback, fresh), fresh)
+        reason, message = "finished", f"all {self.epochs_planned} epochs done"
+        with self.interrupt:
+            try:
+                for _ in progress_bar(range(epochs), displayed=progress):
                     if not len(self.rows):
                         break
-                    data, total, loss = [array[finite] for array in data], total[finite], loss[finite]
-            total = total + loss * x.shape[-2]
+                    self.epoch()
+                    self._call_back()
+                self.interrupt.check()
+            except KeyboardInterrupt:
+                reason = "interrupted"
+                message = f"interrupted in epoch {min(self.epochs_done + 1, self.epochs_planned)}"
+                self.mend()
+            return self.result(reason, message)
+
+    def _call_back(self) -> None:
+        for callback in self.callbacks if len(self.rows) else ():
+            stops = np.broadcast_to(np.asarray(callback(self), bool), self.count)[self.rows]
+            name = getattr(callback, "__name__", type(callback).__name__)
+            self.stop(stops, name, [f"stopped by {name}"] * stops.sum())
+
+    def _train_on_all(self) -> Array:
+        """One epoch of steps; returns the mean loss, (K,)."""
+        (x, target, weight), n, rows = self.shuffled(), self.data.x.shape[-2], self.rows
+        total = np.zeros(self.shape)[()]
+        for first in range(0, n, self.batch_size):
+            self.interrupt.check()
+            batch = slice(first, first + self.batch_size)
+            x_batch = x[..., batch, :]
+            loss = self.step(x_batch, target[..., batch, :], None if weight is None else weight[..., batch, 0])
+            total = total + loss * x_batch.shape[-2]
+            if self.rows is not rows:  # some have stopped
+                if not len(self.rows):
+                    break
+                (x, target, weight), rows = Data(x, target, weight).of(np.isin(rows, self.rows)), self.rows
         return total / n
 
-    def _freeze(self, bad: Array, number: int, x: Array) -> None:
-        """Put the replicas that diverged in this step back to their last finite theta, and stop them."""
-        places = first_non_finite(self.network, self.before, self.gradient, self.theta, x, self.noise)
+    def _stop_diverged(self, loss: Array, x: Array) -> Array:
+        """Put the replicas that diverged in this step back to their last finite theta, and stop them.
+
+        Returns the loss of the others; nothing happens if all is finite.
+        """
+        finite = np.isfinite(loss) & np.isfinite(self.theta).all(axis=-1)
+        bad = ~finite.reshape(-1)
+        if not bad.any():
+            return loss
         rates = self.optimizer.rate_of(self.state).reshape(-1)
+        places = first_non_finite(self.network, self.last_finite, self.gradient, self.theta, x, self.noise)
         messages = [
-            f"training diverged in epoch {number + 1} at learning rate {rates[i]:.6g}: "
+            f"training diverged in epoch {self.epochs_done + 1} at learning rate {rates[i]:.6g}: "
             f"the first number that is not finite stood in {places[i]}"
             for i in np.flatnonzero(bad)
         ]
-        self.theta.reshape(len(bad), -1)[bad] = self.before.reshape(len(bad), -1)[bad]
-        self.stop(bad, "diverged", number, messages)
+        self.put_back(~finite)
+        self.stop(bad, "diverged", messages)
+        return loss[finite]
 
-    def undo(self) -> None:
-        """Put back the replicas that an interrupted step left at numbers that are not finite."""
-        bad = ~np.isfinite(self.theta).all(axis=-1)
-        self.theta[bad] = self.before[bad]
-
-    def validate(self) -> list[Array]:
-        """Loss and metric on the held-out data, one value a replica; nothing if there is none."""
+    def _validated(self) -> dict[str, Array]:
+        """Loss and score on the validation data, (K,) each; nothing if there are none."""
         if self.has_statistics:
-            self.network.calibrate(self.params, self.data[0])
-        if not self.held_out:
-            return []
-        x, target = self.held_out
-        y = self.network(self.theta, x)
-        target = np.broadcast_to(target, y.shape)
-        return [self.loss(y, target)[0], self.loss.metric(y, target)]
+            self.network.calibrate(self.params, self.data.x)
+        if not self.validation:
+            return {}
+        if (self.epochs_done + 1) % self.validation_every:
+            return dict.fromkeys(self.measured[1:], self.spread(np.nan))
+        y = self.network(self.theta, self.validation.x)
+        target = np.broadcast_to(self.validation.target, y.shape)
+        values = self.loss(y, target)[0], self.loss.metric(y, target)
+        return {name: self.spread(value) for name, value in zip(self.measured[1:], values, strict=True)}
 
-    def reschedule(self) -> None:
-        """Let a schedule that looks at the history set the rate for the next epoch."""
+    def _let_schedule_look(self) -> None:
+        """A schedule that follows the history sets its factor for the next epoch."""
         if isinstance(self.optimizer.rate, Schedule):
-            history = {name: v.reshape(len(v), -1)[:, self.rows] for name, v in self.run.history.items()}
+            history = {name: np.array(values)[:, self.rows] for name, values in self.history_rows.items()}
             factor = np.broadcast_to(self.optimizer.rate.after_epoch(history), len(self.rows))
             self.state["after_epoch"].reshape(-1)[...] = factor
+
+    @property
+    def learning_rate(self) -> Array:
+        """The learning rate, (K,) or (); the base rate of a schedule."""
+        return self.spread(self.state["rate"])
+
+    @learning_rate.setter
+    def learning_rate(self, rate: Rate | Array) -> None:
+        rates = np.broadcast_to(np.asarray(rate, float), self.shape).reshape(-1)[self.rows]
+        require(bool((np.isfinite(rates) & (rates >= 0)).all()), f"learning_rate has to be finite and >= 0, got {rate}")
+        self.state["rate"].reshape(-1)[...] = rates
+
+    def __call__(self, x: npt.ArrayLike) -> Array:
+        """The outputs of all replicas as they are now: x (..., batch, n_in) -> (..., batch, n_out)."""
+        with np.errstate(all="ignore"):  # what diverged stands at huge numbers
+            return self.network(self.all_theta, np.asarray(x))
 
 
 def train(
@@ -158,92 +234,43 @@ def train(
     batch_size: int,
     seed: Seed,
     validation: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
-    weight: npt.ArrayLike | None = None,
+    sample_weight: npt.ArrayLike | None = None,
     penalty: Penalty | None = None,
-    stopping: EarlyStopping | None = None,
-    theta: Array | None = None,
+    start: Start = None,
     dtype: npt.DTypeLike = np.float32,
     shuffle: bool = True,
     callbacks: Iterable[Callback] = (),
     progress: bool = False,
-    checkpoint: Checkpoint | None = None,
-    every: int = 1,
-    on_checkpoint_error: OnError = "raise",
 ) -> Run:
     """Train by minibatches and return the Run.
 
     x: (N, n_in), y: (N,) integer labels or (N, n_out). `seed` is an int, or a sequence of K for K replicas, each with
-    weights, batch order and noise of its own; then x may be (K, N, n_in), and y with it. `weight`, (N,) or (K, N),
-    weighs the samples in each batch's mean; `penalty` is added to it. Training starts at a copy of `theta`, or at
-    network.init_theta(seed, dtype). Without `shuffle` batches are taken in the order of the data. Ctrl-C ends the
-    training after the step it falls into, a second one at once, and keeps the Run. `checkpoint` is a file written after
-    `every` epochs and at the end, from which `resume` goes on; if that fails, "warn" goes on, and "raise" ends it with
-    a CheckpointError, whose `run` is the Run so far.
+    weights, batch order and noise of its own; then x may be (K, N, n_in), and y with it. `sample_weight`, (N,) or
+    (K, N), weighs the samples in each batch's mean; `penalty` is added to it. Without `shuffle` batches are taken in
+    the order of the data.
 
-    Raises ValueError for data that does not fit, and DivergenceError when a single network diverges; replicas that
-    diverge are frozen at their last finite theta and recorded, and the others go on.
+    `start` is theta, (P,) or (K, P), of which a copy is trained, or by default network.init_theta(seed, dtype). It may
+    also be a Run or a Snapshot: then training goes on with its optimizer state and random streams until `epochs`
+    epochs are done in all.
+
+    `callbacks` are called with the Training after each epoch: EarlyStopping, Checkpoint, or any function; a true value
+    stops the training, an array (K,) those replicas. Ctrl-C ends the training and keeps the Run.
+
+    Raises ValueError for data that do not fit, and DivergenceError when a single network diverges; replicas that
+    diverge are stopped at their last finite theta and recorded, and the others go on.
     """
-    check_parts(network, loss, optimizer, epochs=epochs, batch_size=batch_size)
-    theta = checked_theta(network, network.init_theta(seed, dtype) if theta is None else theta, seed)
-    data = checked_data(network, loss, theta, x, y)
-    check_logits(network, loss, data[1].shape[-1])
-    check_batches(network, theta, data[0], batch_size, seed)
-    if weight is not None:
-        data.append(checked_weight(weight, data[0]))
-    held_out = [] if validation is None else checked_data(network, loss, theta, *validation, which="validation ")
-    names = ["loss", "validation_loss", "validation_metric"] if held_out else ["loss"]
-    known = stopping is None or stopping.monitor in names
-    require(known, f"{stopping} can only watch {', '.join(names)}{'' if held_out else ' without validation data'}")
+    check_parts(network, loss, optimizer, epochs=epochs)
+    training = Training(
+        network, loss, optimizer, x, y, batch_size=batch_size, seed=seed, start=start, dtype=dtype, shuffle=shuffle,
+        sample_weight=sample_weight, penalty=penalty, validation=validation,
+    )  # fmt: skip
+    return run_to_the_end(training, epochs, callbacks, progress)
 
-    count = int(np.prod(theta.shape[:-1]))
-    table = {name: np.empty((epochs, count)) for name in names}  # takes memory only as it is filled
-    run = Run(network, theta, {}, [Stop("running", 0, "")] * count)
-    best = Best(stopping, theta) if stopping else None
-    work = _Replicas(run, loss, optimizer, penalty, seed, data, held_out, shuffle)
-    end, message, done, keeper = "finished", f"all {epochs} epochs done", 0, None
-    if checkpoint is not None:
-        keeper = Keeper(checkpoint, work, best, table, batch_size, seed, every, on_checkpoint_error)
-        callbacks, done = [*callbacks, keeper], keeper.restore()
 
-    def record(done: int) -> None:
-        run.history = {name: values[:done].reshape(done, *theta.shape[:-1]) for name, values in table.items()}
-
-    with LateInterrupt() as ctrl_c:
-        try:
-            with np.errstate(all="ignore"), steady(network.size, batch_size):
-                record(done)
-                for epoch in counted(range(done, epochs if len(work.rows) else 0), shown=progress):
-                    values = [work.epoch(epoch, batch_size, ctrl_c)]
-                    if not len(work.rows):
-                        break
-                    values += work.validate()
-                    for name, value in zip(names, values, strict=True):
-                        table[name][epoch], table[name][epoch, work.rows] = (
-                            np.nan,
-                            value,
-                        )  # NaN: stopped
-                    done = epoch + 1
-                    record(done)
-                    work.reschedule()
-                    if best:
-                        late = best.update(work.rows, table[best.stopping.monitor][epoch, work.rows], work.theta, done)
-                        work.stop(late, "early stopping", done, [best.message(row) for row in work.rows[late]])
-                    for callback in callbacks:
-                        work.publish()
-                        stops = np.broadcast_to(np.asarray(callback(run), bool), count)[work.rows]
-                        reason = getattr(callback, "__name__", type(callback).__name__)
-                        work.stop(stops, reason, done, [f"stopped by {reason}"] * stops.sum())
-                    if not len(work.rows):
-                        break
-            ctrl_c.check()
-        except KeyboardInterrupt:
-            end, message = "interrupted", f"interrupted in epoch {min(done + 1, epochs)}"
-            work.undo()
-        work.stop(np.ones(len(work.rows), bool), end, done, [message] * len(work.rows))
-        if best:
-            best.give_back(run)
-        if theta.ndim == 1 and run.stops[0].reason == "diverged":
+def run_to_the_end(training: Training, epochs: int, callbacks: Iterable[Callback], progress: bool) -> Run:
+    """Run until `epochs` epochs are done in all; raise DivergenceError if a single network diverged."""
+    with training.interrupt, steady(training.network.size, training.batch_size):
+        run = training.run(max(epochs - training.epochs_done, 0), callbacks=callbacks, progress=progress)
+        if run.theta.ndim == 1 and run.stops[0].reason == "diverged":
             raise DivergenceError(run.stops[0].message, run)
-        if keeper:
-            keeper.finish(run)
         return run

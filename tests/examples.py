@@ -53,6 +53,6 @@ OPTIMIZERS = [
     mn.AdamW(0.05, 0.3, 0.8, 0.95, 1e-4),
     mn.Clipped(mn.Adam(mn.StepDecay(0.1, 5)), norm=0.5, value=float("inf")),
 ]
-OTHERS = [mn.Penalty(0.1, 0.2), mn.EarlyStopping("loss", 3, least=0.1)]
+OTHERS = [mn.Penalty(0.1, 0.2), mn.EarlyStopping("loss", 3, least=0.1), mn.Checkpoint("it", every=3, on_error="warn")]
 # Contracts have no instances; what is made of a function, or is no setting, is not for a file.
 NOT_FOR_FILES = {mn.Layer, mn.Activation, mn.Loss, mn.Optimizer, mn.Schedule, mn.Elementwise}

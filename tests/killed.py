@@ -37,7 +37,8 @@ KINDS = {
     "early stopping": (NET, mn.SGD((0.1, 3.0, 0.3), 0.9), {"seed": [0, 1, 2],
                        "stopping": mn.EarlyStopping("validation_metric", patience=40)}, {"validation": VALIDATION}),
     "plateau, weights, penalty": (NET, mn.SGD(mn.ReduceOnPlateau(0.3, 0.5, 3, monitor="validation_metric"), 0.5),
-                                  {"penalty": mn.Penalty(l2=1e-3)}, {"validation": VALIDATION, "weight": WEIGHT}),
+                                  {"penalty": mn.Penalty(l2=1e-3)},
+                                  {"validation": VALIDATION, "sample_weight": WEIGHT}),
     "one of three diverges": (NET, mn.SGD((0.1, 1e30, 0.2)), {"seed": [0, 1, 2], "shuffle": False}, {}),
 }  # fmt: skip
 COMPARE = (
@@ -50,7 +51,9 @@ MARK = "MINNET_KILLED"  # in the environment of a process and of all that it sta
 def fit(kind, path=None):
     """The training of this kind, with a checkpoint after each epoch at `path`."""
     network, optimizer, settings, again = KINDS[kind]
-    fixed = {"epochs": 150, "batch_size": 32, "seed": 0, "checkpoint": path}
+    settings = {**settings}
+    stopping, files = settings.pop("stopping", None), [mn.Checkpoint(path)] if path else []
+    fixed = {"epochs": 150, "batch_size": 32, "seed": 0, "callbacks": [*([stopping] if stopping else []), *files]}
     return mn.train(network, mn.softmax_cross_entropy, optimizer, X, LABELS, **fixed | settings | again)
 
 

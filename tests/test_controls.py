@@ -52,7 +52,8 @@ def data(seed, n=75):
 
 def fit(seed, rate, x, y, **settings):
     settings = {"epochs": 15, "batch_size": 16, "dtype": np.float64, "validation": data(99)} | settings
-    optimizer = Clipped(Adam(rate), norm=0.5)
+    optimizer, stopping = Clipped(Adam(rate), norm=0.5), settings.pop("stopping", None)
+    settings["callbacks"] = [stopping] if stopping else []
     return train(NET, softmax_cross_entropy, optimizer, x, y, seed=seed, **settings)
 
 
@@ -63,13 +64,13 @@ def test_replicas_equal_one_by_one_with_every_complication():
     x, y = (np.stack(part) for part in zip(*each, strict=True))
     weight = np.random.default_rng(0).uniform(0.5, 2, y.shape)
     settings = {"stopping": EarlyStopping(patience=4), "penalty": Penalty(l1=1e-3, l2=1e-2)}
-    run = fit(seeds, rates, x, y, weight=weight, **settings)
+    run = fit(seeds, rates, x, y, sample_weight=weight, **settings)
     reasons = [stop.reason for stop in run.stops]
     assert reasons[1] == "diverged"
     assert "early stopping" in reasons
     assert "finished" in reasons
     for k in (0, 2, 3, 4):
-        alone = fit(seeds[k], rates[k], *each[k], weight=weight[k], **settings)
+        alone = fit(seeds[k], rates[k], *each[k], sample_weight=weight[k], **settings)
         assert abs(run.theta[k] - alone.theta).max() <= 1e-12 * abs(alone.theta).max()
         assert run.stops[k] == alone.stops[0]
         assert run.best_epoch[k] == alone.best_epoch
@@ -105,9 +106,9 @@ def test_early_stopping_takes_a_metric_for_better_when_higher():
     [
         ({"stopping": EarlyStopping("accuracy")}, "can only watch loss, validation_loss, validation_metric"),
         ({"stopping": EarlyStopping(), "validation": None}, "can only watch loss without validation data"),
-        ({"weight": np.ones(3)}, r"weight has to be of shape \(75,\), got \(3,\)"),
-        ({"weight": -np.ones(75)}, "weight has to be >= 0, got -1.0"),
-        ({"weight": np.full(75, np.nan)}, "weight has to be finite"),
+        ({"sample_weight": np.ones(3)}, r"sample_weight has to be of shape \(75,\), got \(3,\)"),
+        ({"sample_weight": -np.ones(75)}, "sample_weight has to be >= 0, got -1.0"),
+        ({"sample_weight": np.full(75, np.nan)}, "sample_weight has to be finite"),
     ],
 )
 def test_settings_that_do_not_fit(settings, message):
@@ -302,7 +303,7 @@ def test_lbfgs_with_sample_weights_and_few_iterations():
     x, y = data(0)
     weight = compute_sample_weight("balanced", y) * np.linspace(0.1, 3, len(y))
     sk = Ridge(alpha=0.0).fit(x, y, sample_weight=weight)
-    run = lbfgs(Network(Dense(2, 1)), mse, x, y[:, None], seed=0, weight=weight, tolerance=1e-10)
+    run = lbfgs(Network(Dense(2, 1)), mse, x, y[:, None], seed=0, sample_weight=weight, tolerance=1e-10)
     np.testing.assert_allclose(run.theta, [*sk.coef_, sk.intercept_], rtol=1e-7)
     short = lbfgs(Network(Dense(2, 1)), mse, x, y[:, None], seed=0, iterations=1)
     assert short.stops[0].reason == "finished"

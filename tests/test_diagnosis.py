@@ -80,7 +80,7 @@ class Case:
         loss = self.loss or (softmax_cross_entropy if self.data[1].dtype.kind == "i" else mse)
         theta = self.start(self.network, self.network.init_theta(seed)) if self.start else None
         return train(self.network, loss, self.optimizer, *self.data, epochs=self.epochs, batch_size=32, seed=seed,
-                     theta=theta)  # fmt: skip
+                     start=theta)  # fmt: skip
 
 
 def deep(act, depth, init, n_in=2, n_out=2):
@@ -282,7 +282,7 @@ def test_signs_say_where():
 def test_early_stopping_is_no_fault():
     split = dataset("moons").split(1)
     run = train(mlp(ReLU(), 2, H, 2), softmax_cross_entropy, SGD(0.3), split.x, split.y, epochs=200, batch_size=32,
-                seed=0, validation=(split.x_val, split.y_val), stopping=EarlyStopping(patience=20))  # fmt: skip
+                seed=0, validation=(split.x_val, split.y_val), callbacks=[EarlyStopping(patience=20)])  # fmt: skip
     assert run.stops[0].reason == "early stopping"
     assert diagnose(run, split.x, split.y).kind == "healthy"
 

@@ -121,7 +121,7 @@ def test_early_stopping_on_a_metric_goes_on_where_a_validation_column_is_constan
     y = np.stack([X[:, 0], X[:, 1]], axis=1)
     held_out = y * [1, 0]
     stopping = mn.EarlyStopping("validation_metric", patience=2)
-    run = fit(NET, mse, y, epochs=30, validation=(X, held_out), stopping=stopping)
+    run = fit(NET, mse, y, epochs=30, validation=(X, held_out), callbacks=[stopping])
     assert np.isfinite(run.history["validation_metric"]).all()
     assert len(run.history["loss"]) > 2
 
@@ -242,7 +242,7 @@ def test_learned_swish_has_the_derivatives_of_float128_far_out(dtype, size):
 @pytest.mark.parametrize("dtype", [np.float16, np.longdouble, np.int32, complex])
 def test_a_dtype_that_is_not_float32_or_float64_is_refused(dtype):
     theta = NET.init_theta(0).astype(dtype)
-    for settings in ({"dtype": dtype}, {"theta": theta}):
+    for settings in ({"dtype": dtype}, {"start": theta}):
         with pytest.raises(ValueError, match="theta has to be float32 or float64"):
             fit(NET, softmax_cross_entropy, LABELS, **settings)
         with pytest.raises(ValueError, match="theta has to be float32 or float64"):
@@ -254,8 +254,8 @@ def test_a_dtype_that_is_not_float32_or_float64_is_refused(dtype):
 def test_only_the_ratios_of_weights_count(size, dtype):
     weight = RNG.uniform(0.5, 2, 33)
     fits = {"dtype": dtype, "epochs": 5}
-    plain = fit(NET, softmax_cross_entropy, LABELS, weight=weight, **fits)
-    run = fit(NET, softmax_cross_entropy, LABELS, weight=weight * size, **fits)
+    plain = fit(NET, softmax_cross_entropy, LABELS, sample_weight=weight, **fits)
+    run = fit(NET, softmax_cross_entropy, LABELS, sample_weight=weight * size, **fits)
     np.testing.assert_allclose(run.theta, plain.theta, rtol=1e-5)
     assert (run.history["loss"] > 0).all()
 
@@ -263,12 +263,12 @@ def test_only_the_ratios_of_weights_count(size, dtype):
 def test_weights_that_leave_nothing_are_refused():
     one = np.arange(33) == 0
     for weight in (np.zeros(33), np.where(one, 1.0, 1e-46)):
-        with pytest.raises(ValueError, match="weight has to be > 0 somewhere, else 0 or above 1e-38 of the largest"):
-            fit(NET, softmax_cross_entropy, LABELS, weight=weight)
+        with pytest.raises(ValueError, match="> 0 somewhere, else 0 or >= 1e-38 of the largest"):
+            fit(NET, softmax_cross_entropy, LABELS, sample_weight=weight)
     with pytest.raises(ValueError, match="weight has to be > 0 somewhere"):
         fit(
             NET, softmax_cross_entropy, np.stack([LABELS, LABELS]), x=np.stack([X, X]), seed=[0, 1],
-            weight=np.stack([one, 0 * one]),
+            sample_weight=np.stack([one, 0 * one]),
         )  # fmt: skip
 
 

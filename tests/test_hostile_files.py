@@ -302,8 +302,8 @@ def honest(tmp_path_factory):
     save(folder / "network", NETWORK, theta, metadata={"classes": ["yes", "no"]})
     run = train(
         NETWORK, minnet.softmax_cross_entropy, minnet.Clipped(minnet.Adam(minnet.WarmUp(0.01, 5)), norm=1.0), X, Y,
-        epochs=3, batch_size=8, seed=[1, 2, 3], stopping=minnet.EarlyStopping("loss"), penalty=minnet.Penalty(l2=1e-3),
-        checkpoint=folder / "training",
+        epochs=3, batch_size=8, seed=[1, 2, 3], penalty=minnet.Penalty(l2=1e-3),
+        callbacks=[minnet.EarlyStopping("loss"), minnet.Checkpoint(folder / "training")],
     )  # fmt: skip
     return [((folder / "network").read_bytes(), theta), ((folder / "training").read_bytes(), run.theta)]
 
@@ -500,14 +500,14 @@ def check_resuming(number, honest, path, seed):
             met[name, "refused"] += 1
         else:
             same = run.theta.tobytes() == honest[1][1].tobytes()
-            assert same or (name.endswith("_signed") and np.isfinite(run.theta).all())
-            met[name, "went on as it was" if same else "went on as it says"] += 1
+            assert same  # other numbers, signed, do not agree with one another
+            met[name, "went on as it was"] += 1
     return met
 
 
 def test_mutated_trainings_go_on_or_are_refused(honest, tmp_path):
     met = check_resuming(640, honest, tmp_path / "it", 0)
-    assert {outcome for _, outcome in met} == {"refused", "went on as it was", "went on as it says"}
+    assert {outcome for _, outcome in met} == {"refused", "went on as it was"}
 
 
 @pytest.mark.slow
@@ -607,7 +607,7 @@ def test_a_message_is_one_line_whatever_the_file_holds(honest, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"stopping": {"class": "EarlyStopping", "monitor": "x" * 5000}}, "watches none of loss"),
+        ({"callbacks": [{"class": "EarlyStopping", "monitor": "x" * 5000}]}, r"EarlyStopping\(monitor='xxx"),
         ({"optimizer": {"class": "SGD", "rate": [0.1] * 5}}, "does not fit this training: .* 5 learning rates"),
         ({"optimizer": {"class": "SGD", "rate": {"class": "ReduceOnPlateau", "rate": 0.1}}}, "does not fit this"),
         ({"done": 4}, "4 of 3 epochs cannot be done"),

@@ -46,7 +46,7 @@ def fit(**settings):
     """Of three replicas one diverges in its first epoch, one is stopped, one goes on."""
     defaults = {
         "epochs": 3, "batch_size": 4, "seed": [0, 1, 2], "dtype": np.float64, "validation": (X, Y),
-        "stopping": EarlyStopping("validation_loss", patience=3), "callbacks": [stops_the_second],
+        "callbacks": [EarlyStopping("validation_loss", patience=3), stops_the_second],
     }  # fmt: skip
     return train(NET, mse, Noting((0.1, 0.2, 1e200)), X, Y, **defaults | settings)
 
@@ -85,7 +85,7 @@ def test_ctrl_c_at_any_line_gives_a_run_of_whole_steps_and_epochs(stride):
     steps = ends_of_steps(NET.init_theta([0, 1, 2], np.float64), *SEEN)
     places = []
     lines(lambda i, frame: places.append(frame.f_code.co_name), fit)
-    put_off = places.index("train", places.index("__enter__"))  # before this line nothing has been trained
+    put_off = places.index("run", places.index("__enter__"))  # before this line nothing has been trained
     lost, reasons = [], set()
     for k in {*range(0, len(places), stride), *range(len(places) - 30, len(places))}:
         try:

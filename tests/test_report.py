@@ -49,8 +49,9 @@ def compared(data, activations, *, seeds=3, epochs=8):
             for rate in RATES:
                 curve, target = [], loss.encode(split.y_test, n_out, np.float32)
 
-                def watch(run, curve=curve, split=split, target=target):
-                    curve.append(np.where(run.diverged, data.guess, loss.metric(run(split.x_test), target)))
+                def watch(training, curve=curve, split=split, target=target):
+                    diverged = [stop.reason == "diverged" for stop in training.stops]
+                    curve.append(np.where(diverged, data.guess, loss.metric(training(split.x_test), target)))
 
                 run = train(network, loss, SGD(rate), split.x, split.y, epochs=epochs, batch_size=32, seed=some,
                             validation=(split.x_val, split.y_val),

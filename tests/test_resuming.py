@@ -15,6 +15,7 @@ import minnet
 from minnet import (
     SGD,
     Adam,
+    Checkpoint,
     CheckpointError,
     Dense,
     Dropout,
@@ -54,8 +55,15 @@ def cut_after(epochs):
     return cut
 
 
-def fit(**settings):
-    settings = {"epochs": 12, "batch_size": 16, "seed": 1, "validation": VALIDATION} | settings
+def fit(*, stopping=None, checkpoint=None, every=1, callbacks=(), **settings):
+    first, last = [stopping] if stopping else [], [Checkpoint(checkpoint, every=every)] if checkpoint else []
+    settings = {
+        "callbacks": [*first, *callbacks, *last],
+        "epochs": 12,
+        "batch_size": 16,
+        "seed": 1,
+        "validation": VALIDATION,
+    } | settings
     optimizer = settings.pop("optimizer", Adam(SCHEDULE))
     network, x, y = settings.pop("network", NET), settings.pop("x", X), settings.pop("y", Y)
     return train(network, minnet.softmax_cross_entropy, optimizer, x, y, **settings)
@@ -78,7 +86,7 @@ CASES = {
     "plain": {"validation": None, "optimizer": SGD(0.1)},
     "in order": {"shuffle": False, "optimizer": SGD(0.1)},
     "float64": {"dtype": np.float64, "optimizer": SGD(0.1, 0.9, weight_decay=1e-3)},
-    "weight and penalty": {"weight": WEIGHT, "penalty": Penalty(1e-4, 1e-3)},
+    "weight and penalty": {"sample_weight": WEIGHT, "penalty": Penalty(1e-4, 1e-3)},
     "early stopping": {"stopping": EarlyStopping(patience=3)},
     "replicas, one diverges": FOUR,
     "replicas, stopping early": FOUR | {"stopping": EarlyStopping("validation_metric", 3, least=0.01)},
@@ -86,7 +94,7 @@ CASES = {
         "seed": [1, 2],
         "x": np.stack([X, X + 0.1]),
         "y": np.stack([Y, 1 - Y]),
-        "weight": np.stack([WEIGHT, WEIGHT[::-1]]),
+        "sample_weight": np.stack([WEIGHT, WEIGHT[::-1]]),
         "stopping": EarlyStopping(patience=4),
     },
     "clipped": {"optimizer": minnet.Clipped(minnet.AdamW(SCHEDULE), norm=0.3), "batch_size": 10**6},
@@ -98,7 +106,7 @@ CASES = {
 def test_resumed_is_as_if_never_stopped(case, every, tmp_path):
     settings, path = CASES[case], tmp_path / "it"
     x, y = settings.get("x", X), settings.get("y", Y)
-    rest = {"validation": settings.get("validation", VALIDATION), "weight": settings.get("weight")}
+    rest = {"validation": settings.get("validation", VALIDATION), "sample_weight": settings.get("sample_weight")}
     whole = fit(**settings)
     kept = fit(**settings, checkpoint=path, every=every)
     assert_same(kept, whole)  # keeping checkpoints changes nothing
@@ -173,24 +181,24 @@ CHANGED[70, 1] = np.nextafter(np.float32(CHANGED[70, 1]), 9)  # one bit of one n
     ("change", "message"),
     [
         ({"x": CHANGED}, "started on other data: x differ"),
-        ({"x": X[:70], "y": Y[:70], "weight": WEIGHT[:70]}, "other data: x, y, weight differ"),
+        ({"x": X[:70], "y": Y[:70], "sample_weight": WEIGHT[:70]}, "other data: x, y, sample_weight differ"),
         ({"y": 1 - Y}, "other data: y differ"),
-        ({"weight": WEIGHT[::-1]}, "other data: weight differ"),
-        ({"weight": None}, "the training was started with weight"),
+        ({"sample_weight": WEIGHT[::-1]}, "other data: sample_weight differ"),
+        ({"sample_weight": None}, "the training was started with sample_weight"),
         ({"validation": None}, "the training was started with validation"),
         ({"validation": (HELD_OUT, 1 - VALIDATION[1])}, "other data: validation y differ"),
     ],
 )
 def test_other_data_are_refused(change, message, tmp_path):
-    fit(weight=WEIGHT, checkpoint=tmp_path / "it", epochs=2, stopping=EarlyStopping())
+    fit(sample_weight=WEIGHT, checkpoint=tmp_path / "it", epochs=2, stopping=EarlyStopping())
     before = (tmp_path / "it").read_bytes()
-    data = {"x": X, "y": Y, "weight": WEIGHT, "validation": VALIDATION} | change
+    data = {"x": X, "y": Y, "sample_weight": WEIGHT, "validation": VALIDATION} | change
     with pytest.raises(CheckpointError, match=message):
         resume(tmp_path / "it", **data)
     assert (tmp_path / "it").read_bytes() == before
     fit(checkpoint=tmp_path / "it", epochs=2, validation=None, optimizer=SGD(0.1))
-    with pytest.raises(CheckpointError, match="the training was started without weight"):
-        resume(tmp_path / "it", X, Y, weight=WEIGHT)
+    with pytest.raises(CheckpointError, match="the training was started without sample_weight"):
+        resume(tmp_path / "it", X, Y, sample_weight=WEIGHT)
 
 
 def test_a_network_alone_cannot_be_resumed(tmp_path):
@@ -288,7 +296,7 @@ def test_what_is_no_seed_is_refused_at_the_door(seed):
 def test_more_epochs_go_on_as_if_there_had_been_as_many_from_the_start(case, every, tmp_path):
     settings, path = CASES[case], tmp_path / "it"
     x, y = settings.get("x", X), settings.get("y", Y)
-    rest = {"validation": settings.get("validation", VALIDATION), "weight": settings.get("weight")}
+    rest = {"validation": settings.get("validation", VALIDATION), "sample_weight": settings.get("sample_weight")}
     fit(**settings, epochs=7, checkpoint=path, every=every)
     whole = fit(**settings, epochs=12)
     with suppress(PowerCut):  # in one case all have stopped early by then
@@ -310,13 +318,13 @@ def test_another_rate_holds_from_the_next_step_on(tmp_path):
     """Without memory in the optimizer it is what a training from the last theta does at that rate."""
     x, y, network = X[:16], X[:16, :1], Network(Dense(2, 1))
     common = {"batch_size": 16, "seed": 0, "shuffle": False, "dtype": np.float64}
-    first = train(network, minnet.mse, SGD(0.1), x, y, epochs=5, checkpoint=tmp_path / "it", **common)
-    after = train(network, minnet.mse, SGD(0.02), x, y, epochs=3, theta=first.theta, **common)
+    first = train(network, minnet.mse, SGD(0.1), x, y, epochs=5, callbacks=[Checkpoint(tmp_path / "it")], **common)
+    after = train(network, minnet.mse, SGD(0.02), x, y, epochs=3, start=first.theta, **common)
     run = resume(tmp_path / "it", x, y, epochs=8, learning_rate=0.02)
     assert run.theta.tobytes() == after.theta.tobytes()
     np.testing.assert_array_equal(run.history["loss"], [*first.history["loss"], *after.history["loss"]])
     again = resume(tmp_path / "it", x, y, epochs=9)
-    longer = train(network, minnet.mse, SGD(0.02), x, y, epochs=4, theta=first.theta, **common)
+    longer = train(network, minnet.mse, SGD(0.02), x, y, epochs=4, start=first.theta, **common)
     assert again.theta.tobytes() == longer.theta.tobytes()  # it has become the training's own
 
 

@@ -105,7 +105,7 @@ def test_divergence_of_a_single_network_names_epoch_rate_and_layer():
 def test_divergence_is_found_in_the_step_where_it_happens(theta, target, rate, place):
     net = Network(Identity(), Dense(1, 1))
     with pytest.raises(DivergenceError, match=re.escape(f"stood in {place}")) as caught:
-        train(net, mse, SGD(rate), [[1.0]], [[target]], epochs=3, batch_size=1, seed=0, theta=np.array(theta))
+        train(net, mse, SGD(rate), [[1.0]], [[target]], epochs=3, batch_size=1, seed=0, start=np.array(theta))
     np.testing.assert_array_equal(caught.value.run.theta, theta)
 
 
@@ -114,7 +114,7 @@ def test_divergence_in_the_gradient_is_found():
     net = Network(Dense(1, 1), Dense(1, 1))
     theta = np.array([0.0, 0.0, 1e200, 0.0])  # W1 b1 W2 b2
     with pytest.raises(DivergenceError, match=r"the gradient of layer 0, Dense\(1, 1\)"):
-        train(net, mse, SGD(1e-3), [[1e150]], [[1e100]], epochs=1, batch_size=1, seed=0, theta=theta)
+        train(net, mse, SGD(1e-3), [[1e150]], [[1e100]], epochs=1, batch_size=1, seed=0, start=theta)
 
 
 def test_an_infinite_weight_that_a_layer_hides_is_found():
@@ -122,7 +122,7 @@ def test_an_infinite_weight_that_a_layer_hides_is_found():
     net = Network(Dense(1, 1), ReLU(), Dense(1, 1))
     theta = np.array([1.0, 0.0, 1e10, 0.0])
     with pytest.raises(DivergenceError, match="updated parameters"):
-        train(net, mse, SGD(1e300), [[1.0]], [[0.0]], epochs=2, batch_size=1, seed=0, theta=theta)
+        train(net, mse, SGD(1e300), [[1.0]], [[0.0]], epochs=2, batch_size=1, seed=0, start=theta)
 
 
 @pytest.mark.parametrize("seed", [0, [0, 1]])
@@ -131,7 +131,7 @@ def test_a_weight_whose_square_is_too_large_is_no_divergence(seed):
     theta = np.array([1e30, 0.5, 0.0], np.float32)
     run = train(
         Network(Dense(2, 1)), mse, SGD(0.1), [[0.0, 1.0]] * 100, [[1.0]] * 100, epochs=2, batch_size=1, seed=seed,
-        theta=theta if seed == 0 else np.stack([theta, theta]),
+        start=theta if seed == 0 else np.stack([theta, theta]),
     )  # fmt: skip
     assert {stop.reason for stop in run.stops} == {"finished"}
     np.testing.assert_allclose(run(np.array([[0.0, 1.0]])), 1, rtol=1e-6)
@@ -188,7 +188,7 @@ def test_history_and_theta_given():
     assert run.history["validation_loss"][-1] == pytest.approx(softmax_cross_entropy(logits, y)[0], rel=1e-12)
     start = NET.init_theta(5, np.float64)
     kept = start.copy()
-    again = fit(5, 0.1, x, y, epochs=3, theta=start, dtype=np.float32)  # dtype counts only where theta is not given
+    again = fit(5, 0.1, x, y, epochs=3, start=start, dtype=np.float32)  # dtype counts only where start is not given
     np.testing.assert_array_equal(again.theta, run.theta)
     np.testing.assert_array_equal(start, kept)
     assert fit(5, 0.1, x, y, dtype=np.float32).theta.dtype == np.float32
@@ -271,11 +271,11 @@ X, Y = data(0)
             r"\(N, n_in\) or \(2, N, n_in\), got float64 \(3, 75, 2\)",
         ),
         (
-            {"theta": np.zeros(5)},
+            {"start": np.zeros(5)},
             ValueError,
             r"theta has to be float32 or float64 of shape \(114,\), got float64 \(5,\)",
         ),
-        ({"theta": np.full(114, np.inf)}, ValueError, r"theta has to be finite"),
+        ({"start": np.full(114, np.inf)}, ValueError, r"theta has to be finite"),
         ({"optimizer": SGD((0.1, 0.2))}, ValueError, r"has 2 learning rates, but theta holds no replicas"),
         ({"validation": (X[:, :1], Y)}, ValueError, r"layer 0: Dense\(2, 8\) expects 2 input features"),
         ({"validation": (X, Y[:3])}, ValueError, r"validation y has to have one row for each of x"),

@@ -9,7 +9,7 @@ from minnet.activations import Activation
 from minnet.gains import recommended
 from minnet.layers import Dense
 from minnet.optimizers import Optimizer, with_rate
-from minnet.resuming import Training
+from minnet.resuming import SavedTraining
 from minnet.settings import require
 
 OPTIONS = {
@@ -29,7 +29,7 @@ def given(context: typer.Context) -> set[str]:
 
 
 def refuse_changes(
-    going: Training,
+    going: SavedTraining,
     wishes: Collection[str],
     *,
     act: Any,
@@ -54,7 +54,7 @@ def refuse_changes(
         "init": own or all(layer.weight_init == start for layer in dense[:-1]),
         "method": with_rate(parts["optimizer"], 1.0) == method,
         "batch_size": parts["batch_size"] == batch_size,
-        "every": parts["every"] == every,
+        "every": going.every == every,
     }
     changed = [option for name, option in OPTIONS.items() if name in wishes and not same[name]]
     require(

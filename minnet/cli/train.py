@@ -12,6 +12,7 @@ from minnet.cli.answers import INTERRUPTED, Answer, Prose, note, quiet, table
 from minnet.cli.models import brief
 from minnet.cli.options import at_least, sizes, source, writable
 from minnet.cli.resuming import given, refuse_changes
+from minnet.keeping import Checkpoint
 from minnet.lab.conditions import activation, initialiser, is_sgd, mlp, network_of, optimizer
 from minnet.lab.datasets import Dataset, Split
 from minnet.losses import mse, softmax_cross_entropy
@@ -78,10 +79,11 @@ def train(
             network = mlp(part, read.n_in, layers, read.n_out, start)
         else:
             network = network_of(part, act, read.n_in, read.n_out)
+        files = [Checkpoint(checkpoint, every=every)] if checkpoint else []
         step = rate if rate is not None else 0.1 if is_sgd(chosen) else 0.001
         loss = softmax_cross_entropy if read.task == "classification" else mse
         run = minnet.train(network, loss, with_rate(chosen, step), split.x, split.y, epochs=epochs, seed=numbers,
-                           batch_size=batch_size, checkpoint=checkpoint, every=every, **common)  # fmt: skip
+                           batch_size=batch_size, callbacks=files, **common)  # fmt: skip
     return _answer(read, split, run, numbers, out)
 
 

@@ -49,7 +49,7 @@ def fit_stochastic(
         run = train(
             network, loss, Remembering(optimizer, model._memory), x, target, shuffle=model.shuffle,
             epochs=1 if incremental else model.max_iter, batch_size=batch, seed=model._seeds(theta.shape[:-1]),
-            weight=weight, penalty=_penalty(model, batch, weight), theta=theta, callbacks=[watch],
+            sample_weight=weight, penalty=_penalty(model, batch, weight), start=theta, callbacks=[watch],
         )  # fmt: skip
     except DivergenceError as error:
         run = error.run
@@ -64,8 +64,8 @@ def fit_lbfgs(
     network, x = over_rows(network, X, theta.dtype) if issparse(X) else (network, X)
     with steady(network.size, len(target)), np.errstate(all="ignore"):
         run = lbfgs(
-            network, model._loss_and_head()[0], x, target, seed=model._seeds(theta.shape[:-1]), weight=weight,
-            penalty=_penalty(model, len(target), weight), theta=theta, iterations=model.max_iter, tolerance=model.tol,
+            network, model._loss_and_head()[0], x, target, seed=model._seeds(theta.shape[:-1]), sample_weight=weight,
+            penalty=_penalty(model, len(target), weight), start=theta, iterations=model.max_iter, tolerance=model.tol,
             evaluations=model.max_fun, flat=FLAT,
         )  # fmt: skip
     model.n_iter_ = max(stop.epoch for stop in run.stops)

@@ -9,6 +9,7 @@ import numpy as np
 from minnet.losses import Loss
 from minnet.run import Run
 from minnet.settings import Array
+from minnet.training import Training
 
 LOWEST_RATE = 1e-6  # an adaptive learning rate that is not above this is divided no further: training stops
 
@@ -56,18 +57,18 @@ class Watch:
     scores: list[Array] = field(default_factory=list)
     validation_losses: list[Array] = field(default_factory=list)
 
-    def __call__(self, run: Run) -> Array:
+    def __call__(self, training: Training) -> Array:
         """Which replicas are to stop."""
         model, progress = self.model, self.model._progress
         model._memory.gather()
-        value = loss = run.history["loss"][-1]
+        value = loss = training.latest("loss")
         self.losses.append(loss)
         self._say("Iteration %d, loss = %.8f", len(self.losses), loss)
         if self.held_out:
-            value = self._validate(run, self.held_out)
+            value = self._validate(training, self.held_out)
         progress.count = (progress.count + 1) * (value > progress.best - model.tol)
         if self.held_out and (better := value < progress.best).any():
-            self._remember(run, better)
+            self._remember(training, better)
         progress.best = np.fmin(progress.best, value)  # NaN: the replica had stopped before
         late = progress.count > model.n_iter_no_change
         return self._change_rate(late) if model.solver == "sgd" else late
@@ -93,21 +94,22 @@ class Watch:
             model.validation_loss_curve_ = (model.validation_loss_curve_ or []) + self.validation_losses
             model.best_validation_score_ = np.fmax.reduce(model.validation_scores_, initial=-np.inf)
 
-    def _validate(self, run: Run, data: HeldOut) -> Array:
+    def _validate(self, training: Training, data: HeldOut) -> Array:
         """The number to be watched: lower is better."""
-        y = run.network(run.theta, data.x)
+        y = training(data.x)
         target = np.broadcast_to(data.target, y.shape).astype(y.dtype)
         weight = None if data.weight is None else np.broadcast_to(data.weight, y.shape[:-1])
         going = np.where(np.isnan(self.losses[-1]), np.nan, 1.0)[()]  # a replica that has stopped has no score any more
-        self.validation_losses.append(self.loss(y, target, weight)[0] * going)
-        self.scores.append(data.score(y, data.target, data.weight) * going)
+        with np.errstate(all="ignore"):  # a replica that diverged stands at huge numbers
+            self.validation_losses.append(self.loss(y, target, weight)[0] * going)
+            self.scores.append(data.score(y, data.target, data.weight) * going)
         self._say("Validation score: %f", self.scores[-1])
         return self.validation_losses[-1] if self.model.early_stopping_on == "loss" else -self.scores[-1]
 
-    def _remember(self, run: Run, better: Array) -> None:
+    def _remember(self, training: Training, better: Array) -> None:
         """Keep theta and the optimizer's state of the replicas that were never better."""
         state = self.model._memory.state
-        for kept, now in ((self.theta, run.theta), *((self.state[name], state[name]) for name in state)):
+        for kept, now in ((self.theta, training.all_theta), *((self.state[name], state[name]) for name in state)):
             np.copyto(kept, now, where=better[..., None])
 
     def _change_rate(self, late: Array) -> Array:

@@ -217,7 +217,7 @@ class _Patient:
         rows = slice(n - 1 if n % 32 == 1 and n > 1 else n)  # no last batch of one, which batch norm refuses
         try:
             more = train(self.network, self.loss, Adam(0.01), self.x[rows], self.y[rows], epochs=TRY, batch_size=32,
-                         seed=0, theta=self.theta)  # fmt: skip
+                         seed=0, start=self.theta)  # fmt: skip
         except DivergenceError as error:
             more = error.run
         after = self.loss_of(more)

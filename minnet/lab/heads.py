@@ -17,9 +17,8 @@ from minnet.losses import Loss
 from minnet.machine import one_blas_thread
 from minnet.network import Network
 from minnet.optimizers import SGD
-from minnet.run import Run
 from minnet.settings import Array, Settings
-from minnet.training import train
+from minnet.training import Training, train
 
 Probability = Callable[[Array], Array]
 
@@ -90,16 +89,16 @@ class _Trial:
         theta[:, -1] += head.bias
         epochs, curve = [], []
 
-        def watch(run: Run) -> None:
-            epoch = len(run.history["loss"])
+        def watch(training: Training) -> None:
+            epoch = training.epochs_done
             if epoch <= 5 or epoch % -(-self.epochs // 40) == 0:
                 epochs.append(epoch)
-                curve.append(accuracy(self._probabilities(run(split.x_test)), split.y_test))
+                curve.append(accuracy(self._probabilities(training(split.x_test)), split.y_test))
 
         targets = head.low + (1 - head.low) * split.y[..., None]
         with one_blas_thread():
             run = train(head.network, head.loss, SGD(self.rate), split.x, targets, epochs=self.epochs, batch_size=32,
-                        seed=self.seeds, theta=theta, callbacks=[watch])  # fmt: skip
+                        seed=self.seeds, start=theta, callbacks=[watch])  # fmt: skip
             outputs, held_out = run(split.x_test)[..., 0], run(split.x_val)
         score = self.score(self._probabilities(held_out), split.y_val)
         worst = self.score(np.full_like(split.y_val, 0.5, float), split.y_val)  # what diverged knows nothing

@@ -103,13 +103,13 @@ def walk(
     watched = _watched(network, "", visits)
     with np.errstate(all="ignore"):
         if target is None:
-            data = [np.asarray(x, theta.dtype)]
-            network(theta, data[0][..., :2, :] if data[0].ndim > 1 else data[0])  # says what does not fit
+            x = np.asarray(x, theta.dtype)
+            network(theta, x[..., :2, :] if x.ndim > 1 else x)  # says what does not fit
         else:
-            data = checked_data(network, loss, theta, x, target)
-        y, backward = watched.forward(watched.unpack(theta), data[0])
+            x, target, _ = checked_data(network, loss, theta, x, target)
+        y, backward = watched.forward(watched.unpack(theta), x)
         if target is not None:
-            _, dy = loss(y, np.broadcast_to(data[1], y.shape))
+            _, dy = loss(y, np.broadcast_to(target, y.shape))
             backward(dy, watched.unpack(np.zeros_like(theta)), need_dx=False)
     return visits
 

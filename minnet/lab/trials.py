@@ -16,7 +16,7 @@ from minnet.network import Network
 from minnet.optimizers import Optimizer, with_rate
 from minnet.run import Run
 from minnet.settings import Array
-from minnet.training import train
+from minnet.training import Training, train
 
 Outcome = dict[str, Array]
 
@@ -67,10 +67,10 @@ class Trial:
         y, y_val, y_test = (self._repeated(self._targets(part)) for part in split[1::2])
         curve: dict[int, Array] = {}
 
-        def watch(run: Run) -> None:
-            epoch = len(run.history["loss"])
+        def watch(training: Training) -> None:
+            epoch = training.epochs_done
             if epoch % -(-self.epochs // 20) == 0 or epoch in (1, self.epochs):
-                curve[epoch] = self._scored(run, x_test, y_test)[1]
+                curve[epoch] = self._scored(training.result(), x_test, y_test)[1]
 
         weights = np.tile(self.seeds, len(self.rates)) + self.offset
         theta = self.start(self.network, self.network.init_theta(weights)) if self.start else None
@@ -84,7 +84,7 @@ class Trial:
                 epochs=self.epochs,
                 batch_size=self.batch_size,
                 seed=weights,
-                theta=theta,
+                start=theta,
                 callbacks=[watch] if self.curves else [],
             )
             loss, score, _ = self._scored(run, x_val, y_val)
