@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from minnet.divergence import first_non_finite
 from minnet.doors import Data, check_like
 from minnet.network import Network
 from minnet.optimizers import Optimizer, weights_only
 from minnet.randomness import Seed, Streams
 from minnet.run import Callback, Run, Snapshot, Stop
+from minnet.schedules import Rate
 from minnet.settings import Array, require
 
 
@@ -115,6 +117,26 @@ class Replicas:
             self._allocate(self.theta[keep])
         self.rows = rows
 
+    def stop_diverged(self, loss: Array, x: Array) -> Array:
+        """Put the replicas that diverged in this step back to their last finite theta, and stop them.
+
+        Returns the loss of the others; nothing happens if all is finite.
+        """
+        finite = np.isfinite(loss) & np.isfinite(self.theta).all(axis=-1)
+        bad = ~finite.reshape(-1)
+        if not bad.any():
+            return loss
+        rates = self.optimizer.rate_of(self.state).reshape(-1)
+        places = first_non_finite(self.network, self.last_finite, self.gradient, self.theta, x, self.noise)
+        messages = [
+            f"training diverged in epoch {self.epochs_done + 1} at learning rate {rates[i]:.6g}: "
+            f"the first number that is not finite stood in {places[i]}"
+            for i in np.flatnonzero(bad)
+        ]
+        self.put_back(~finite)
+        self.stop(bad, "diverged", messages)
+        return loss[finite]
+
     def put_back(self, which: Any) -> None:
         """Put the rows `which` back to their theta before the last step."""
         self.theta[which] = self.last_finite[which]
@@ -125,6 +147,17 @@ class Replicas:
         done = min(map(len, self.history_rows.values()))
         for values in self.history_rows.values():
             del values[done:]
+
+    @property
+    def learning_rate(self) -> Array:
+        """The learning rate, (K,) or (); the base rate of a schedule."""
+        return self.spread(self.state["rate"])
+
+    @learning_rate.setter
+    def learning_rate(self, rate: Rate | Array) -> None:
+        rates = np.broadcast_to(np.asarray(rate, float), self.shape).reshape(-1)[self.rows]
+        require(bool((np.isfinite(rates) & (rates >= 0)).all()), f"learning_rate has to be finite and >= 0, got {rate}")
+        self.state["rate"].reshape(-1)[...] = rates
 
     @property
     def all_theta(self) -> Array:

@@ -33,6 +33,14 @@ class Snapshot:
 
     theta: (K, P) or (P,); `state`, `shuffling` and `noise` (states of random generators): one entry for each replica
     that has not stopped; `memory`: what each callback remembers, by callback. Two are equal if all numbers are.
+
+    >>> from minnet import SGD, Dense, mse, train
+    >>> x = np.linspace(-1, 1, 32)[:, None]
+    >>> settings = {"batch_size": 8, "seed": 0}
+    >>> half = train(Network(Dense(1, 1)), mse, SGD(0.1), x, 2 * x, epochs=5, **settings)
+    >>> whole = train(Network(Dense(1, 1)), mse, SGD(0.1), x, 2 * x, epochs=10, start=half.snapshot, **settings)
+    >>> whole.snapshot == train(Network(Dense(1, 1)), mse, SGD(0.1), x, 2 * x, epochs=10, **settings).snapshot
+    True
     """
 
     theta: Array

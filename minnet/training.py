@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from minnet.divergence import first_non_finite
 from minnet.doors import Data, check_like, check_parts, checked_data, checked_sample_weight, checked_start
 from minnet.interrupts import LateInterrupt
 from minnet.losses import Loss
@@ -21,8 +20,8 @@ from minnet.progress import progress_bar
 from minnet.randomness import Seed
 from minnet.replicas import Replicas
 from minnet.run import Callback, DivergenceError, Run, Snapshot
-from minnet.schedules import Rate, Schedule
-from minnet.settings import Array, require
+from minnet.schedules import Schedule
+from minnet.settings import Array
 
 Start = Array | Snapshot | Run | None
 
@@ -102,7 +101,7 @@ class Training(Replicas):
         self.last_finite[...] = self.theta
         self.optimizer.step(self.theta, self.gradient, self.state)  # θ ← θ - η ∂L/∂θ
         if not self.flat.dot(self.flat) + self.no_loss.dot(loss) < np.inf:  # NaN, inf, or a square too large
-            loss = self._stop_diverged(loss, x)
+            loss = self.stop_diverged(loss, x)
         return loss if len(self.rows) == self.count else self.spread(loss)
 
     def epoch(self) -> dict[str, Array]:
@@ -166,26 +165,6 @@ class Training(Replicas):
                 (x, target, weight), rows = Data(x, target, weight).of(np.isin(rows, self.rows)), self.rows
         return total / n
 
-    def _stop_diverged(self, loss: Array, x: Array) -> Array:
-        """Put the replicas that diverged in this step back to their last finite theta, and stop them.
-
-        Returns the loss of the others; nothing happens if all is finite.
-        """
-        finite = np.isfinite(loss) & np.isfinite(self.theta).all(axis=-1)
-        bad = ~finite.reshape(-1)
-        if not bad.any():
-            return loss
-        rates = self.optimizer.rate_of(self.state).reshape(-1)
-        places = first_non_finite(self.network, self.last_finite, self.gradient, self.theta, x, self.noise)
-        messages = [
-            f"training diverged in epoch {self.epochs_done + 1} at learning rate {rates[i]:.6g}: "
-            f"the first number that is not finite stood in {places[i]}"
-            for i in np.flatnonzero(bad)
-        ]
-        self.put_back(~finite)
-        self.stop(bad, "diverged", messages)
-        return loss[finite]
-
     def _validated(self) -> dict[str, Array]:
         """Loss and score on the validation data, (K,) each; nothing if there are none."""
         if self.has_statistics:
@@ -205,17 +184,6 @@ class Training(Replicas):
             history = {name: np.array(values)[:, self.rows] for name, values in self.history_rows.items()}
             factor = np.broadcast_to(self.optimizer.rate.after_epoch(history), len(self.rows))
             self.state["after_epoch"].reshape(-1)[...] = factor
-
-    @property
-    def learning_rate(self) -> Array:
-        """The learning rate, (K,) or (); the base rate of a schedule."""
-        return self.spread(self.state["rate"])
-
-    @learning_rate.setter
-    def learning_rate(self, rate: Rate | Array) -> None:
-        rates = np.broadcast_to(np.asarray(rate, float), self.shape).reshape(-1)[self.rows]
-        require(bool((np.isfinite(rates) & (rates >= 0)).all()), f"learning_rate has to be finite and >= 0, got {rate}")
-        self.state["rate"].reshape(-1)[...] = rates
 
     def __call__(self, x: npt.ArrayLike) -> Array:
         """The outputs of all replicas as they are now: x (..., batch, n_in) -> (..., batch, n_out)."""

@@ -160,7 +160,7 @@ def test_one_replica_of_lbfgs_may_have_nothing_to_improve():
 
 def test_a_run_of_lbfgs_without_an_iteration_can_be_shown():
     x = np.linspace(-1, 1, 9)[:, None]
-    run = lbfgs(Network(Dense(1, 1)), mse, x, 2 * x + 1, seed=0, theta=np.array([2.0, 0.5]), tolerance=1e9)
+    run = lbfgs(Network(Dense(1, 1)), mse, x, 2 * x + 1, seed=0, start=np.array([2.0, 0.5]), tolerance=1e9)
     assert "after 0 epochs" in repr(run)
     assert run.history["loss"].tolist() == [0.25]
 

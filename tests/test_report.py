@@ -51,7 +51,8 @@ def compared(data, activations, *, seeds=3, epochs=8):
 
                 def watch(training, curve=curve, split=split, target=target):
                     diverged = [stop.reason == "diverged" for stop in training.stops]
-                    curve.append(np.where(diverged, data.guess, loss.metric(training(split.x_test), target)))
+                    with np.errstate(all="ignore"):
+                        curve.append(np.where(diverged, data.guess, loss.metric(training(split.x_test), target)))
 
                 run = train(network, loss, SGD(rate), split.x, split.y, epochs=epochs, batch_size=32, seed=some,
                             validation=(split.x_val, split.y_val),

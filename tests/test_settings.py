@@ -1,6 +1,7 @@
 """Every setting of every public class: what it may be, and that all else is refused, naming class and setting."""
 
 from dataclasses import KW_ONLY, dataclass, fields, is_dataclass, replace
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -36,9 +37,9 @@ MODERATE = {"SiLU.beta", "Sine.omega_0", "Snake.alpha"}
 COUNT = {
     "BatchNorm.n", "LayerNorm.n", "PReLU.n", "LearnedSwish.n", "Dense.n_in", "Dense.n_out", "Maxout.n_in",
     "Maxout.n_out", "Maxout.pieces", "CosineDecay.steps", "OneCycle.steps", "WarmUp.steps", "StepDecay.every",
-    "EarlyStopping.patience",
+    "EarlyStopping.patience", "Checkpoint.every",
 }  # fmt: skip
-WORD = {"GELU.approximate", "VarianceScaling.fan", "VarianceScaling.distribution"}
+WORD = {"Checkpoint.on_error", "GELU.approximate", "VarianceScaling.fan", "VarianceScaling.distribution"}
 TEXT = {"EarlyStopping.monitor", "ReduceOnPlateau.monitor"}
 OBJECT = {
     "Clipped.optimizer", "Dense.weight_init", "Dense.bias_init", "Maxout.weight_init", "Residual.inner",
@@ -65,6 +66,7 @@ TABLE = [  # settings, what each of them takes, what each of them refuses
     ({"SGD.nesterov"}, [True, False], ["yes", 0, 1, 1.0, None, nan, np.array(True)]),
     (WORD, [], ["None", "other", 0, None, True, nan, ("in",), np.array("in")]),
     (TEXT, ["loss"], [0, None, True, nan, ("loss",), b"loss"]),
+    ({"Checkpoint.path"}, ["it", Path("it")], [0, None, True, nan, ("it",), b"it"]),
     (OBJECT, [], ["relu", 3, True, nan, inf, (), object(), np.zeros(3)]),
 ]
 EXAMPLES = {

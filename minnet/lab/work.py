@@ -122,11 +122,18 @@ def on_cores(calls: Iterable[Any], jobs: int, *, ordered: bool) -> Iterator[Any]
     with parallel_config(**started), _interrupts_blocked():
         how = "generator" if ordered else "generator_unordered"
         results: Generator[Any, None, None] = Parallel(n_jobs=jobs, batch_size=1, return_as=how)(calls)
+    end = object()
     try:
-        yield from results
+        while (result := _quietly(next, results, end)) is not end:
+            yield result
     finally:
-        with warnings.catch_warnings(action="ignore"):  # of what was still being done, when interrupted
-            results.close()
+        _quietly(results.close)
+
+
+def _quietly(call: Callable[..., Any], *arguments: Any) -> Any:
+    """What `call` returns, without joblib's warning of tasks that an interrupt cuts off."""
+    with warnings.catch_warnings(action="ignore"):
+        return call(*arguments)
 
 
 def _end_with(parent: int) -> None:
