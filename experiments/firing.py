@@ -25,11 +25,13 @@ from minnet.lab.datasets import DATASETS, Split
 from minnet.lab.drawing import INK, Picture
 from minnet.lab.pictures import WIDTH
 from minnet.lab.probes import signals, walk
-from minnet.lab.statistics import stated
-from minnet.lab.verdicts import FAILS, HOLDS, Answer, Statement, above, below, exact, law, mean_ends, within
+from minnet.lab.statistics import mean_interval, stated
+from minnet.lab.summary import resolution
+from minnet.lab.verdicts import FAILS, HOLDS, Answer, Statement, above, below, exact, law, within
 from minnet.settings import Array
 
 MOONS = DATASETS["moons"]
+STEP = resolution(MOONS)  # of an accuracy: one test point
 EPOCHS, BATCH_SIZE = 200, 32
 FRESH = 1000  # the first of the seeds of networks that only silencing looks at
 LIGHT = LinearSegmentedColormap.from_list("light", ["#dbe9f6", plots.COLOURS[0]]).with_extremes(bad="white")
@@ -141,7 +143,7 @@ def never_off(how: Effort) -> Part:
         "Firing or not",
         "ReLU units are exactly 0 for more than 1 % of the inputs, on average; sigmoid and softplus units for none",
         "share of outputs of hidden units that are exactly 0, after training: "
-        + "; ".join(f"{name} {stated(shares, '.1%')}" for name, shares in zero.items())
+        + "; ".join(f"{name} {stated(shares, '.1%', bounds=(0, 1))}" for name, shares in zero.items())
         + f" (mean and 95 % interval over {count} fresh seeds, {units} units, {len(MOONS.test[1])} test points each)",
         judge_never_off(zero),
         pictures=[firing_map(trained(how))],
@@ -151,7 +153,7 @@ def never_off(how: Effort) -> Part:
 def judge_never_off(zero: dict[str, Array]) -> list[Statement]:
     """By activation: the share of the hidden outputs that are exactly 0, a number a seed."""
     laws = [law(exact(not zero[name].any()), f"for {name}") for name in ("sigmoid", "softplus")]
-    return [Statement(above(mean_ends(zero["relu"], bounds=(0, 1)), 0.01), "for ReLU"), *laws]
+    return [Statement(above(mean_interval(zero["relu"], bounds=(0, 1))[1:], 0.01), "for ReLU"), *laws]
 
 
 def zero_shares(this: Trained) -> Array:
@@ -214,10 +216,10 @@ def half_of_the_inputs(how: Effort, network: mn.Network | None = None) -> Part:
     dead = np.mean([(layer == 0).mean(axis=-1) for layer in after], axis=0)
     table = [f"{'layer':>10}{'on at the start':>26}{'std of the units':>18}{'never on':>10}{'always on':>11}"]
     for i, layer in enumerate(on, 1):
-        table.append(f"{i:>10}{stated(means[i - 1], '.1%'):>26}{layer.std():>18.3f}{(layer == 0).mean():>10.1%}"
-                     f"{(layer == 1).mean():>11.1%}")  # fmt: skip
+        table.append(f"{i:>10}{stated(means[i - 1], '.1%', bounds=(0, 1)):>26}{layer.std():>18.3f}"
+                     f"{(layer == 0).mean():>10.1%}{(layer == 1).mean():>11.1%}")  # fmt: skip
     for i, layer in enumerate(after, 1):
-        table.append(f"{f'{i}, trained':>10}{stated(layer.mean(axis=-1), '.1%'):>26}{layer.std():>18.3f}"
+        table.append(f"{f'{i}, trained':>10}{stated(layer.mean(axis=-1), '.1%', bounds=(0, 1)):>26}{layer.std():>18.3f}"
                      f"{(layer == 0).mean():>10.1%}{(layer == 1).mean():>11.1%}")  # fmt: skip
     return Part(
         "On for half of the inputs",
@@ -226,8 +228,9 @@ def half_of_the_inputs(how: Effort, network: mn.Network | None = None) -> Part:
         "mean after training (45 to 55 %)",
         f"{min(m.mean() for m in means):.2%} to {max(m.mean() for m in means):.2%} over {len(on)} layers of 16 units, "
         f"{len(seeds)} seeds: at most {max(off_by):.1f} standard errors from ½; after training (2-16-16-2, best rate) "
-        f"{stated(shares, '.1%')} over {len(shares)} seeds, and {stated(dead, '.1%')} of the units are never on. "
-        f"At the start {(on[-1] == 0).mean():.0%} of the units of layer {len(on)} are on for no input and "
+        f"{stated(shares, '.1%', bounds=(0, 1))} over {len(shares)} seeds, and "
+        f"{stated(dead, '.1%', bounds=(0, 1))} of the units are never on. At the start "
+        f"{(on[-1] == 0).mean():.0%} of the units of layer {len(on)} are on for no input and "
         f"{(on[-1] == 1).mean():.0%} for all",
         judge_half(means, on[-1], shares),
         details="\n".join(table),
@@ -244,8 +247,8 @@ def judge_half(means: list[Array], last: Array, trained: Array) -> list[Statemen
     extreme = ((last == 0) | (last == 1)).mean(axis=-1)
     return [
         law(exact(all(near)), "for the mean at the start"),
-        Statement(within(mean_ends(trained, bounds=(0, 1)), 0.45, 0.55), "for the mean after training"),
-        Statement(below(mean_ends(extreme, bounds=(0, 1)), 0.05), "for single units of the last layer"),
+        Statement(within(mean_interval(trained, bounds=(0, 1))[1:], 0.45, 0.55), "for the mean after training"),
+        Statement(below(mean_interval(extreme, bounds=(0, 1))[1:], 0.05), "for single units of the last layer"),
     ]
 
 
@@ -304,7 +307,8 @@ def silenced(how: Effort) -> Part:
         + f"; over all {points.shape[-1]} units of a network {_correlation(whole)}, among those that fire at all "
         f"{_correlation(np.array(alive))} (mean and 95 % interval over "
         f"{len(whole)} seeds); silencing one unit costs {100 * np.median(points):.2f} points in the median and "
-        f"{stated(100 * points.max(axis=-1), '.1f')} for the unit that costs most",
+        f"{stated(100 * points.max(axis=-1), '.1f', bounds=(-100, 100), resolution=100 * STEP)} for the "
+        "unit that costs most",
         judge_silenced(each),
         pictures=[
             Picture(
@@ -324,14 +328,13 @@ def silenced(how: Effort) -> Part:
 def judge_silenced(correlations: list[Array]) -> list[Statement]:
     """By layer: the rank correlation of each network, (K,). Layers may differ, so each is judged by itself."""
     return [
-        Statement(above(mean_ends(found, bounds=(-1, 1)), 0), f"in layer {i}")
+        Statement(above(mean_interval(found, bounds=(-1, 1))[1:], 0), f"in layer {i}")
         for i, found in enumerate(correlations, 1)
     ]
 
 
 def _correlation(found: Array) -> str:
-    low, high = mean_ends(found, bounds=(-1, 1))
-    return f"{found.mean():.2f} [{low:.2f}, {high:.2f}]"
+    return stated(found, ".2f", bounds=(-1, 1))
 
 
 def more_seeds(this: Trained, count: int) -> Trained:
@@ -397,7 +400,8 @@ def hard_step(how: Effort, activation: mn.Activation | None = None) -> Part:
         f"{moved} of {hidden.stop * len(before)} hidden weights and biases moved by a bit, in {len(seeds)} seeds at "
         f"each of the rates {', '.join(f'{rate:g}' for rate in rates)}; the output layer "
         f"{'did' if learned else 'did not'} learn, from random features: test accuracy "
-        f"{stated(accuracy[best], '.1%')} at the best rate ({rates[best]:g}), the best line {MOONS.ceiling:.1%}",
+        f"{stated(accuracy[best], '.1%', bounds=(0, 1), resolution=STEP)} at the best rate "
+        f"({rates[best]:g}), the best line {MOONS.ceiling:.1%}",
         judge_hard_step(int(moved), bool(learned)),
     )
 

@@ -29,12 +29,14 @@ from minnet.lab.drawing import INK, Picture
 from minnet.lab.heads import Head, Measured, accuracy, tuned
 from minnet.lab.pictures import WIDTH
 from minnet.lab.probes import walk
-from minnet.lab.statistics import mean_interval, stated
+from minnet.lab.statistics import SAME, mean_interval, mean_intervals, share_interval, stated
+from minnet.lab.summary import resolution
 from minnet.lab.tracing import Trace, trace
-from minnet.lab.verdicts import Ends, Statement, above, below, exact, law, mean_ends, share_ends
+from minnet.lab.verdicts import Ends, Statement, above, below, exact, law
 from minnet.settings import Array
 
 MOONS = DATASETS["moons"]
+STEP = resolution(MOONS)  # of an accuracy: one test point
 LAYERS: tuple[tuple[mn.Layer, int], ...] = (
     (mn.Dense(3, 2), 3),
     (mn.Residual(mn.Network(mn.Dense(3, 4), mn.Tanh(), mn.Dense(4, 3))), 3),
@@ -224,7 +226,7 @@ def slope_at_the_kink(how: Effort) -> Part:
                     epochs=how.pick(50, 200, 200), rates=(0.032, 0.1, 0.32), widen=True)  # fmt: skip
     pairs = found.pairs
     told = "; ".join(f"{name} {row.score:.1%} [{row.low:.1%}, {row.high:.1%}]" for name, row in found.table.iterrows())
-    detected = pairs[pairs.verdict != "no detectable difference"]
+    detected = pairs[pairs.verdict != SAME]
     table = [f"{'network':>34}{'met an exact 0':>16}{'ended differently':>19}{'of those that met one':>23}"]
     table += [f"{n:>34}{a:>16.1%}{b:>19.1%}" + (f"{c:>23.1%}" if a else f"{'none did':>23}") for n, a, b, c in rows]
     return Part(
@@ -233,7 +235,7 @@ def slope_at_the_kink(how: Effort) -> Part:
         "most narrow deep networks",
         f"wide networks: {rows[0][1]:.0%} of {seeds} seeds met an exact 0 and {rows[0][2]:.0%} ended differently; "
         f"narrow deep ones: {rows[1][1]:.0%} and {differing:.0%}. Test accuracy of these at each one's own best rate: "
-        f"{told}; " + (f"{len(detected)} of 3 differences detected" if len(detected) else "no detectable difference"),
+        f"{told}; " + (f"{len(detected)} of 3 differences detected" if len(detected) else SAME),
         judge_slopes(*outcomes.values()),
         details="\n".join(table),
     )
@@ -243,7 +245,8 @@ def judge_slopes(wide: tuple[Array, Array], narrow: tuple[Array, Array]) -> list
     """Of each kind of network, by seed: whether it met an exact 0, and whether its slopes ended differently."""
     without = np.concatenate([differs[~met] for met, differs in (wide, narrow)])
     same = law(exact(not without.any(), tried=len(without) > 0), "where no exact 0 is met")
-    return [same, Statement(above(share_ends(int(narrow[1].sum()), len(narrow[1])), 0.5), "in narrow deep networks")]
+    most = above(share_interval(int(narrow[1].sum()), len(narrow[1])), 0.5)
+    return [same, Statement(most, "in narrow deep networks")]
 
 
 def trained_with_slopes(hidden: list[int], seeds: int, epochs: int) -> tuple[list[Array], Array]:
@@ -277,21 +280,22 @@ def loss_and_slope(how: Effort, loss: mn.Loss = mn.binary_cross_entropy) -> Part
     table = [f"{'each at its own best rate':>37}{'rate':>7}{'test accuracy at the end':>27}"
              f"{'epochs to pass the line':>25}{'at rate 0.1':>13}"]  # fmt: skip
     for name, one in found.items():
-        table.append(f"{name:>37}{one.rate:>7g}{stated(one.curve[-1], '.1%'):>27}{stated(passed(one), '.0f'):>25}"
+        ends = stated(one.curve[-1], ".1%", bounds=(0, 1), resolution=STEP)
+        epochs = stated(passed(one), ".0f", bounds=(0, np.inf), resolution=1)
+        table.append(f"{name:>37}{one.rate:>7g}{ends:>27}{epochs:>25}"
                      f"{one.scores[one.rates.index(0.1)]:>13.1%}")  # fmt: skip
     late = [found[f"{name}, started at z = -10"] for name in ("cross-entropy", "squared error")]
     ahead = late[0].curve[-1] - late[1].curve[-1]
-    low, high = mean_ends(ahead, bounds=(-1, 1))
+    ahead_by = stated(100 * ahead, ".1f", bounds=(-100, 100), resolution=100 * STEP)
     waits = passed(late[1]) - passed(late[0])
     return Part(
         "The loss matters as much as the activation",
         f"at z = -10, y = 1 cross-entropy's gradient is 1/(σ(1-σ)) = {predicted:,.0f} times that of ½(σ - y)²; "
         "networks that start there pass the best straight line later with squared error, and end over a point behind",
         f"{cross:.6f} and {squared:.3e}: {ratio:,.0f} times (relative difference {abs(ratio / predicted - 1):.0e}). "
-        f"Networks that start at z = -10, each at its own best rate: squared error takes {stated(waits, '.0f')} epochs "
-        "longer to pass the best straight line, and at the end cross-entropy's test accuracy is "
-        f"{100 * ahead.mean():.1f} points higher [{100 * low:.1f}, {100 * high:.1f}] "
-        f"({seeds} paired fresh seeds)",
+        "Networks that start at z = -10, each at its own best rate: squared error takes "
+        f"{stated(waits, '.0f', resolution=1)} epochs longer to pass the best straight line, and at the end "
+        f"cross-entropy's test accuracy is {ahead_by} points higher ({seeds} paired fresh seeds)",
         judge_losses(ratio / predicted, waits, ahead),
         details="\n".join([*table, "At rate 0.1: mean validation accuracy of the tuning seeds."]),
         pictures=[_loss_figure(found, seeds)],
@@ -300,10 +304,11 @@ def loss_and_slope(how: Effort, loss: mn.Loss = mn.binary_cross_entropy) -> Part
 
 def judge_losses(ratio: float, waits: Array, ahead: Array) -> list[Statement]:
     """The ratio of gradients over the predicted one; by seed, epochs lost by squared error, and accuracy at the end."""
+    at_the_end = mean_interval(ahead, bounds=(-1, 1), resolution=STEP)[1:]
     return [
         law(exact(abs(ratio - 1) < 1e-9), "for the gradient"),
-        Statement(above(mean_ends(waits), 0), "for the epochs it takes"),
-        Statement(above(mean_ends(ahead, bounds=(-1, 1)), 0.01), "for the accuracy at the end"),
+        Statement(above(mean_interval(waits, resolution=1)[1:], 0), "for the epochs it takes"),
+        Statement(above(at_the_end, 0.01), "for the accuracy at the end"),
     ]
 
 
@@ -337,7 +342,7 @@ def _loss_figure(found: dict[str, Measured], seeds: int) -> Picture:
     top.yaxis.set_major_formatter("{x:g}")
     top.legend(frameon=False)
     for name, one in found.items():
-        mean, low, high = np.array([mean_interval(row) for row in one.curve]).T
+        mean, low, high = mean_intervals(one.curve, bounds=(0, 1), resolution=STEP)
         look = LOOKS[name.partition(",")[0]]
         late = "started" in name
         bottom.plot(one.epoch, mean, **{**look, "marker": "o" if late else None, "markersize": 3},

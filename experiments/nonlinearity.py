@@ -24,7 +24,9 @@ from minnet.lab.collapse import composed, rounding_bound, running_bound
 from minnet.lab.compare import Comparison, compare
 from minnet.lab.datasets import Dataset, Toy, dataset
 from minnet.lab.half_plane import best_half_plane
-from minnet.lab.verdicts import Ends, Statement, above, below, exact, law, mean_ends
+from minnet.lab.statistics import mean_interval
+from minnet.lab.summary import bounds, resolution
+from minnet.lab.verdicts import Ends, Statement, above, below, exact, law
 from minnet.settings import Array
 
 CORNERS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
@@ -129,7 +131,7 @@ def bent(how: Effort) -> Part:
     for name, result in found.items():
         relu, line = result.table.loc["relu"], result.data.ceiling
         gaps[name] = relu.low - line, relu.high - line
-        rows.append((name, f"{line:.1%}", f"{relu.score:.1%} [{relu.low:.1%}, {min(relu.high, 1):.1%}]",
+        rows.append((name, f"{line:.1%}", f"{relu.score:.1%} [{relu.low:.1%}, {relu.high:.1%}]",
                      f"{100 * (relu.score - line):+.1f}", f"{relu.rate:g}"))  # fmt: skip
     return Part(
         "ReLU passes the line",
@@ -159,10 +161,10 @@ def barely(how: Effort) -> Part:
         for name, row in result.table.iterrows():
             runs = result.runs[(result.runs.phase == "test") & (result.runs.condition == name)]
             at_shared = runs[runs.rate == row.shared_rate].test_score
-            at_shared_rate = row.shared_score, *mean_ends(at_shared, bounds=(0, 1))
+            at_shared_rate = mean_interval(at_shared, bounds=bounds(data), resolution=resolution(data))
             found = {f"{name} at its own rate": (row.score, row.low, row.high),
                      f"{name} at rate {row.shared_rate:g}": at_shared_rate}  # fmt: skip
-            own, shared = (f"{mean:.1%} [{low:.1%}, {min(high, 1):.1%}]" for mean, low, high in found.values())
+            own, shared = (f"{mean:.1%} [{low:.1%}, {high:.1%}]" for mean, low, high in found.values())
             layers = "2 × 16" if len(hidden) == 2 else "16"
             rows.append((f"{name}, {layers}, {data.name}", f"{data.ceiling:.1%}", own, f"{row.rate:g}", shared))
             if (data, hidden) == settings[0]:
@@ -229,7 +231,7 @@ def features(how: Effort) -> Part:
     return Part(
         "Where the bend may also sit: in the features",
         "given x1² and x2² too, the linear-only network has at least 98 % of the circles right",
-        f"{squares.score:.1%} [{squares.low:.1%}, {min(squares.high, 1):.1%}] (mean and 95 % t interval); without them "
+        f"{squares.score:.1%} [{squares.low:.1%}, {squares.high:.1%}] (mean and 95 % t interval); without them "
         f"{linear.score:.1%}, where the best straight line has {found.data.ceiling:.1%}",
         judge_features((squares.low, squares.high)),
         pictures=[draw.features(found)],

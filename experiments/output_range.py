@@ -22,11 +22,13 @@ from minnet.lab.datasets import DATASETS
 from minnet.lab.drawing import Picture
 from minnet.lab.heads import Head, Measured, accuracy, brier, log_loss, tuned
 from minnet.lab.pictures import WIDTH
-from minnet.lab.statistics import all_pairs, mean_interval, stated
-from minnet.lab.verdicts import FAILS, HOLDS, UNDECIDED, Statement, above, exact, law, mean_ends
+from minnet.lab.statistics import SAME, all_pairs, mean_interval, mean_intervals, stated
+from minnet.lab.summary import resolution
+from minnet.lab.verdicts import FAILS, HOLDS, UNDECIDED, Statement, above, exact, law
 from minnet.settings import Array
 
 MOONS = DATASETS["moons"]
+STEP = resolution(MOONS)  # of an accuracy: one test point
 BOUNDED: dict[str, tuple[mn.Activation, float, float]] = {
     "sigmoid": (mn.Sigmoid(), 0.0, 1.0),
     "tanh": (mn.Tanh(), -1.0, 1.0),
@@ -204,9 +206,9 @@ def unbounded_head(how: Effort) -> Part:
     return Part(
         "A head without a bound leaves [0, 1]",
         "a linear head trained by squared error leaves [0, 1] on more than one point in a hundred",
-        f"it leaves [0, 1] on {stated(outside, '.1%')} of {linear.shape[-1]} test points, by up to "
-        f"{stated(far, '.2f')} (mean and 95 % interval, {len(linear)} fresh seeds; {head.diverged.sum()} more "
-        "diverged)",
+        f"it leaves [0, 1] on {stated(outside, '.1%', bounds=(0, 1), resolution=STEP)} of {linear.shape[-1]} test "
+        f"points, by up to {stated(far, '.2f', bounds=(0, np.inf))} (mean and 95 % interval, {len(linear)} fresh "
+        f"seeds; {head.diverged.sum()} more diverged)",
         judge_unbounded(outside),
         pictures=[_outputs_figure(trained(how), float(outside.mean()))],
     )
@@ -214,7 +216,7 @@ def unbounded_head(how: Effort) -> Part:
 
 def judge_unbounded(outside: Array) -> list[Statement]:
     """By seed: the share of test points on which the linear head leaves [0, 1]."""
-    return [Statement(above(mean_ends(outside, bounds=(0, 1)), 0.01))]
+    return [Statement(above(mean_interval(outside, bounds=(0, 1), resolution=STEP)[1:], 0.01))]
 
 
 def _outputs_figure(found: dict[str, Measured], outside: float) -> Picture:
@@ -274,13 +276,15 @@ def what_a_head_is_for(how: Effort) -> Part:
         f"{'':>10}{'rate':>7}" + "".join(f"{name:>26}" for name in measures) + f"{'seeds of infinite log-loss':>28}"
     ]
     for name, tested in found.items():
-        columns = "".join(f"{stated(of[name], '.4f'):>26}" for of in measures.values())
+        columns = "".join(f"{_stated(measure, of[name]):>26}" for measure, of in measures.items())
         table.append(f"{name:>10}{tested.rate:>7g}{columns}{infinite[name]:>19.0%}{tested.diverged.mean():>10.0%}")
-    pairs = {name: all_pairs(pd.DataFrame(of)) for name, of in measures.items()}
+    pairs = {
+        name: all_pairs(pd.DataFrame(measures[name]), lower_is_better=True) for name in ("log-loss", "Brier score")
+    }
     shown = [
         (f"{measure} of {row.a} minus sigmoid", row)
-        for measure in ("log-loss", "Brier score")
-        for row in pairs[measure].itertuples()
+        for measure, of in pairs.items()
+        for row in of.itertuples()
         if row.b == "sigmoid"
     ]
     return Part(
@@ -291,18 +295,24 @@ def what_a_head_is_for(how: Effort) -> Part:
         + f" (mean paired difference and 95 % interval, {len(found['sigmoid'].outputs)} fresh seeds; log-loss with "
         f"probabilities kept within [{FLOOR}, {1 - FLOOR}]: without, it is infinite in {infinite['linear']:.0%} of the "
         "seeds for the linear head)",
-        judge_heads({name: pairs[name] for name in ("log-loss", "Brier score")}),
+        judge_heads(pairs),
         details="\n".join(table),
         pictures=[_reliability_figure(found, y)],
     )
 
 
+def _stated(measure: str, values: Array) -> str:
+    most = np.inf if measure == "log-loss" else 1
+    step = STEP if measure == "accuracy" else 0
+    return stated(values, ".4f", bounds=(0, most), resolution=step)
+
+
 def judge_heads(pairs: Mapping[str, pd.DataFrame]) -> list[Statement]:
-    """By measure, of which less is better: all pairs of heads. Is the sigmoid's lower than that of each other head?"""
+    """By measure: all pairs of heads (statistics.all_pairs). Is the sigmoid better than each other head?"""
     found = []
     for measure, of in pairs.items():
         for row in of[of.b == "sigmoid"].itertuples():
-            answer = UNDECIDED if not row.p_holm < 0.05 else HOLDS if row.difference > 0 else FAILS
+            answer = UNDECIDED if row.verdict == SAME else HOLDS if row.verdict == "sigmoid better" else FAILS
             found.append(Statement(answer, f"against {row.a} by {measure}"))
     return found
 
@@ -315,7 +325,7 @@ def _reliability_figure(found: dict[str, Measured], y: Array) -> Picture:
         p = found[name].probabilities
         count, said, so = np.array([reliability(one, y) for one in p]).swapaxes(0, 1)
         shown = (count >= 10).all(axis=0)  # bins with too few points in some seed say nothing
-        mean, low, high = np.array([mean_interval(column) for column in so.T[shown]]).T
+        mean, low, high = mean_intervals(so.T[shown], bounds=(0, 1))
         upper.plot([0, 1], [0, 1], color="0.5", linewidth=0.8, linestyle=(0, (4, 3)))
         upper.errorbar(said.mean(axis=0)[shown], mean, [mean - low, high - mean], color=look["color"], linewidth=1,
                        linestyle="none", marker=look["marker"], markersize=4, capsize=2)  # fmt: skip

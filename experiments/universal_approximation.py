@@ -212,7 +212,10 @@ def random_networks(how: Effort) -> Part:
                 for seed, theta in enumerate(thetas)
             )
             of.append(np.array(list(each)))
-    shares = {k: [mean_interval(c / n) for c, n in zip(of, neurons, strict=True)] for k, of in counts.items()}
+    shares = {
+        k: [mean_interval(c / n, bounds=(0, np.inf)) for c, n in zip(of, neurons, strict=True)]
+        for k, of in counts.items()
+    }
     ends = (
         f"{k} {_interval(of[0])} times as many at depth {depths[0]}, {_interval(of[-1])} at depth {depths[-1]}"
         for k, of in shares.items()

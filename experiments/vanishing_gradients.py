@@ -44,13 +44,14 @@ from minnet import (
 from minnet.initializers import Initializer
 from minnet.lab.claims import Effort, Full, Out, Part, Quick, Section, present
 from minnet.lab.compare import ADAPTIVE_RATES, mlp
-from minnet.lab.datasets import dataset
+from minnet.lab.datasets import DATASETS
 from minnet.lab.drawing import Picture
 from minnet.lab.gradients import Gradient, gradients
 from minnet.lab.mean_field import mean_field
 from minnet.lab.plots import styles
 from minnet.lab.probes import signals, walk
-from minnet.lab.statistics import mean_interval
+from minnet.lab.statistics import mean_interval, share_interval, stated
+from minnet.lab.summary import resolution
 from minnet.lab.tuned import Case, tuned
 from minnet.lab.verdicts import (
     HOLDS,
@@ -61,13 +62,13 @@ from minnet.lab.verdicts import (
     every,
     exact,
     law,
-    mean_ends,
-    share_ends,
     within,
 )
 from minnet.lab.work import Store
 from minnet.settings import Array
 
+MOONS = DATASETS["moons"]
+STEP = resolution(MOONS)  # of an accuracy: one test point
 WIDTH = 16
 TRAINS = 0.93  # test accuracy on moons, where the best straight line has .88 and tuned shallow networks .96
 SGD_RATES = tuple(float(f"{10.0**e:.2g}") for e in np.arange(-3, 1.75, 0.5))  # 0.001 to 32
@@ -144,7 +145,7 @@ def trained(how: Effort, out: Path) -> pd.DataFrame:
         if method == "SGD" or how == Effort.FULL:
             keys[f"{name}|{depth}|{method}"] = Case(make(depth), *methods[method], start)
     tuning, test = how.pick((2, 5), (5, 10), (10, 20))
-    runs = tuned(keys, dataset("moons"), tuning=range(tuning), test=range(100, 100 + test),
+    runs = tuned(keys, MOONS, tuning=range(tuning), test=range(100, 100 + test),
                  store=Store(out / "trained"), progress=True)  # fmt: skip
     told = runs.condition.str.split("|", expand=True)
     return runs.assign(network=told[0], depth=told[1].astype(int), optimizer=told[2])
@@ -197,8 +198,8 @@ def shares(how: Effort, out: Path) -> Part:
 def judge_starts(mended: tuple[int, int], default: tuple[int, int]) -> list[Statement]:
     """How many of how many seeds train: is it most of them, and is it not?"""
     return [
-        Statement(above(share_ends(*mended), 1 / 2), "for the start as tanh"),
-        Statement(below(share_ends(*default), 1 / 2), "for the default start"),
+        Statement(above(share_interval(*mended), 1 / 2), "for the start as tanh"),
+        Statement(below(share_interval(*default), 1 / 2), "for the default start"),
     ]
 
 
@@ -207,7 +208,7 @@ def counted(runs: pd.DataFrame) -> pd.DataFrame:
     rows = {}
     for key, group in runs[runs.phase == "test"].groupby(["optimizer", "network", "depth"], sort=False):
         k, n = int((group.test_score >= TRAINS).sum()), len(group)
-        low, high = share_ends(k, n)
+        low, high = share_interval(k, n)
         rows[key] = {"trains": k, "n": n, "low": low, "high": high, "score": group.test_score.mean(),
                      "rate": group.rate.iloc[0]}  # fmt: skip
     return pd.DataFrame(rows).T.rename_axis(["optimizer", "network", "depth"]).sort_index()
@@ -267,7 +268,7 @@ def geometric(values: Iterable[Any]) -> float:
 def by_layer(how: Effort) -> Part:
     """(a) Which of four numbers tells that a gradient vanishes?"""
     depth, width, seeds = 50, 64, how.pick(10, 30, 100)
-    split = dataset("moons").split(0)
+    split = MOONS.split(0)
     starts = {"sigmoid, Glorot": (Sigmoid(), glorot_uniform), "tanh, Glorot": (Tanh(), glorot_uniform),
               "ReLU, Glorot": (ReLU(), glorot_uniform), "ReLU, He": (ReLU(), he_normal)}  # fmt: skip
     found: dict[str, tuple[Gradient, ...]] = {}
@@ -283,7 +284,7 @@ def by_layer(how: Effort) -> Part:
     relu = found["ReLU, Glorot"]
     dW, delta = relu[0].dW / relu[-1].dW, relu[0].delta
     level = within_ten(dW)
-    share = share_ends(int(level.sum()), len(level))
+    share = share_interval(int(level.sum()), len(level))
     panels = {"delta": "δ: ‖δ_l‖ / ‖δ_L‖", "dW": "‖dW_l‖", "relative": "‖dW_l‖ / ‖W_l‖", "spread": "spread of a_l"}
     fig, axes = plt.subplots(1, 4, figsize=(11, 3), layout="constrained", sharex=True)
     for ax, (quantity, title) in zip(axes, panels.items(), strict=True):
@@ -315,7 +316,7 @@ def within_ten(ratio: Array) -> Array:
 def judge_by_layer(dW: Array, delta: Array) -> list[Statement]:
     """By seed: ‖dW₁‖ over ‖dW_L‖, and δ₁ over δ_L; judged by shares of networks, since these differ widely."""
     shares = {"for ‖dW‖": within_ten(dW), "for δ": delta < 1e-6}
-    return [Statement(above(share_ends(int(of.sum()), len(of)), 1 / 2), name) for name, of in shares.items()]
+    return [Statement(above(share_interval(int(of.sum()), len(of)), 1 / 2), name) for name, of in shares.items()]
 
 
 def predicted(how: Effort) -> Part:
@@ -377,13 +378,13 @@ LEAST, MOST = 0.8, 1.25  # measured over predicted
 
 def judge_predicted(ratios: Mapping[str, Sequence[Array]]) -> list[Statement]:
     """By network: measured over predicted, a number a seed, for the signal and for the gradient. None is exempt."""
-    ends = {title: [mean_ends(np.log(r)) for r in both] for title, both in ratios.items()}
+    ends = {title: [mean_interval(np.log(r))[1:] for r in both] for title, both in ratios.items()}
     lie = {title: every(within(one, np.log(LEAST), np.log(MOST)) for one in both) for title, both in ends.items()}
     return [Statement(answer, f"for {title.replace(',', ' with')}") for title, answer in lie.items()]
 
 
 def _ratio(by_seed: Array) -> str:
-    return f"{geometric(by_seed):.2f} [{', '.join(f'{np.exp(end):.2f}' for end in mean_ends(np.log(by_seed)))}]"
+    return f"{geometric(by_seed):.2f} [{', '.join(f'{np.exp(end):.2f}' for end in mean_interval(np.log(by_seed))[1:])}]"
 
 
 def _measured(network: Network, seed: int, loss: Any = softmax_cross_entropy) -> tuple[Array, Array]:
@@ -456,16 +457,16 @@ def dead_units(how: Effort) -> Part:
     rows += [("2-64-2", 0.5, bias, *_dead((64,), 0.5, bias, seeds)) for bias in biases]
     lines = ["network     rate  first bias   dead units   accuracy   95 % interval   seeds with a layer all dead"]
     for name, rate, bias, dead, scores, whole in rows:
-        mean, low, high = mean_interval(scores)
+        mean, low, high = mean_interval(scores, bounds=(0, 1), resolution=STEP)
         lines.append(f"{name:10}{rate:>6g}{bias:>12g}{dead.mean():>13.0%}{mean:>11.1%}{low:>10.1%} to {high:.1%}"
                      f"{whole.sum():>12} of {seeds}")  # fmt: skip
     pairs = [_fewest_and_most(of) for of in (rows[len(rates) :], rows[: len(rates)])]
     measured = []
     for fewest, most in pairs:
-        low, high = mean_ends(most[4] - fewest[4], bounds=(-1, 1))
+        gap = stated(100 * (most[4] - fewest[4]), "+.1f", bounds=(-100, 100), resolution=100 * STEP)
         measured.append(
             f"{_setting(most)} ({most[5].sum()} of {seeds} seeds with a layer all dead); {_setting(fewest)}; paired "
-            f"difference {100 * (most[4] - fewest[4]).mean():+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}]"
+            f"difference in points {gap}"
         )
     fig, ax = plt.subplots(figsize=(6, 3.6), layout="constrained")
     looks = styles(["2-16-16-2", "2-64-2"])
@@ -510,16 +511,16 @@ def judge_dead_units(wide: Sequence[tuple[Array, Array]], narrow: Sequence[tuple
     """Of each network, where the fewest of its units are dead and where the most: by seed, dead share and accuracy."""
     found = []
     for name, ((_, before), (dead, after)) in (("for the wide network", wide), ("for the narrow network", narrow)):
-        occurs = (
-            above(mean_ends(dead, bounds=(0, 1)), 1 / 2) == HOLDS
-        )  # else there is nothing to see of the harm they do
-        found.append(Statement(above(mean_ends(after - before, bounds=(-1, 1)), -0.01) if occurs else UNDECIDED, name))
+        # Else there is nothing to see of the harm they do.
+        occurs = above(mean_interval(dead, bounds=(0, 1))[1:], 1 / 2) == HOLDS
+        gap = mean_interval(after - before, bounds=(-1, 1), resolution=STEP)[1:]
+        found.append(Statement(above(gap, -0.01) if occurs else UNDECIDED, name))
     return found
 
 
 def _dead(hidden: tuple[int, ...], rate: float, bias: float, seeds: int) -> tuple[Array, Array, Array]:
     """Of each seed: share of dead units, test accuracy, and whether a whole layer is dead; on moons."""
-    split = dataset("moons").splits(range(seeds))
+    split = MOONS.splits(range(seeds))
     layers = list(mlp(ReLU(), 2, hidden, 2).layers)
     layers[0] = Dense(2, hidden[0], he_normal, Constant(bias))
     network = Network(*layers)

@@ -18,12 +18,13 @@ class Control(StrEnum):
 def run_control(control: Control, source: Dataset, repeats: int, settings: dict[str, Any]) -> Answer:
     """Repeat a comparison whose outcome is known, and count how often that was the verdict."""
     from minnet.lab.controls import KNOWN_TO_BEND, null_control, positive_control
+    from minnet.lab.statistics import SAME
 
     if control == Control.COVERAGE:
         return _coverage(repeats, settings["seeds"])
     with progress(f"{control} control") as watch:
         if control == Control.NULL:
-            expected, told = "no detectable difference", "ReLU against ReLU, the copy with weights and order of its own"
+            expected, told = SAME, "ReLU against ReLU, the copy with weights and order of its own"
             pairs = null_control(source, repeats, **settings, watch=watch)
         else:
             expected, told = "relu better", "linear-only against ReLU"

@@ -11,6 +11,7 @@ in 64 %. So the share of failed seeds is given beside each mean, with its interv
 
 from collections.abc import Hashable, Mapping, Sequence
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -88,8 +89,8 @@ def stated(values: Array, form: str = ".3f", *, bounds: Bounds = ANY, resolution
     return f"{mean:{form}} [{low:{form}}, {high:{form}}]"
 
 
-def share_interval(count: Array | int, n: int, level: float = 0.95) -> tuple[Array, Array]:
-    """Wilson's (1927) interval of a share: `count` of n -> low, high.
+def share_interval(count: Array | int, n: int, level: float = 0.95) -> tuple[Any, Any]:
+    """Wilson's (1927) interval of a share: `count` of n -> low, high, numbers or arrays as `count` is. Of none: 0 to 1.
 
     >>> low, high = share_interval(1, 20)
     >>> f"{low:.1%} to {high:.1%}"
@@ -98,8 +99,8 @@ def share_interval(count: Array | int, n: int, level: float = 0.95) -> tuple[Arr
     from scipy import stats
 
     count, z2 = np.asarray(count), stats.norm.ppf((1 + level) / 2) ** 2
-    middle, half = (count + z2 / 2) / (n + z2), np.sqrt(z2 * (count * (n - count) / n + z2 / 4)) / (n + z2)
-    return np.where(count == 0, 0.0, middle - half), np.where(count == n, 1.0, middle + half)
+    middle, half = (count + z2 / 2) / (n + z2), np.sqrt(z2 * (count * (n - count) / max(n, 1) + z2 / 4)) / (n + z2)
+    return np.where(count == 0, 0.0, middle - half)[()], np.where(count == n, 1.0, middle + half)[()]
 
 
 def crossed_error(right: Array) -> float:

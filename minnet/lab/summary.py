@@ -133,7 +133,7 @@ def summary(
         mean, low, high = mean_interval(own.test_score, bounds=bounds(data), resolution=resolution(data))
         crossed = crossed_interval(right[name])[1:] if right is not None else (np.nan, np.nan)
         lost = failed(data, own.test_score, own.diverged)
-        failed_low, failed_high = map(float, share_interval(int(lost.sum()), len(lost)))
+        failed_low, failed_high = share_interval(int(lost.sum()), len(lost))
         # What the mean would lose if as many seeds failed as the share's interval allows, each as low as guessing.
         drops[name] = 0.0 if lost.all() else (failed_high - lost.mean()) * (own.test_score[~lost].mean() - data.guess)
         of_rates = means[means.condition == name].set_index("rate").validation_score

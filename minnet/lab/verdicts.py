@@ -10,12 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-import numpy as np
-
-from minnet.lab.statistics import mean_interval
-from minnet.settings import Array
-
-Ends = tuple[float, float]  # the lower and the upper end of an interval
+Ends = tuple[float, float]  # the lower and the upper end of an interval; NaN where one value alone has none
 
 
 class Answer(StrEnum):
@@ -71,21 +66,6 @@ def within(ends: Ends, least: float, most: float) -> Answer:
     """Does a quantity lie from `least` to `most`, as far as its interval shows?"""
     low, high = ends
     return HOLDS if least <= low and high <= most else FAILS if high < least or low > most else UNDECIDED
-
-
-def mean_ends(values: Array, *, bounds: Ends = (-np.inf, np.inf)) -> Ends:
-    """The 95 % interval of a mean, cut at what is possible: values (n,); of fewer than two, all that is possible."""
-    if len(values) < 2:
-        return bounds
-    _, low, high = mean_interval(values)
-    return max(low, bounds[0]), min(high, bounds[1])
-
-
-def share_ends(count: int, n: int) -> Ends:
-    """Wilson's 95 % interval of a share, `count` of n; of none nothing is known."""
-    from scipy.stats import binomtest
-
-    return tuple(binomtest(count, n).proportion_ci(method="wilson")) if n else (0.0, 1.0)
 
 
 def every(answers: Iterable[Answer]) -> Answer:
