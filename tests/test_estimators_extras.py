@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 from sklearn.utils.class_weight import compute_sample_weight
 
-from minnet import GELU, Activation, LeakyReLU, glorot_uniform
+from minnet import GELU, Activation, LeakyReLU
 from minnet.estimators import DivergedError, MLPClassifier, MLPRegressor
 from minnet.initializers import Initializer, glorot_uniform
 
