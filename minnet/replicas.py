@@ -45,13 +45,13 @@ class Replicas:
         self.data, self.validation = self.all_data, self.all_validation
         self.state = self.optimizer.init(theta, self.network.parameters)
         require("rate" in self.state, f"{self.optimizer} has to put its learning rate in its state: see first_state")
-        self._allocate(theta)
+        self._allocate(theta, self.rows)
 
-    def _allocate(self, theta: Array) -> None:
+    def _allocate(self, theta: Array, rows: Array) -> None:
         self.flat, self.no_loss = theta.reshape(-1), np.zeros(theta.shape[:-1], theta.dtype)
         self.gradient, last_finite = theta * 0, theta.copy()
         self.params, self.grads = self.network.unpack(theta), self.network.unpack(self.gradient)
-        self.theta, self.last_finite = theta, last_finite  # at once: an interrupt finds them in step
+        self.theta, self.last_finite, self.rows = theta, last_finite, rows  # at once: an interrupt finds them in step
 
     @property
     def epochs_done(self) -> int:
@@ -114,8 +114,9 @@ class Replicas:
             self.state = {name: array[keep] for name, array in self.state.items()}
             self.data = self.all_data.of(rows)
             self.validation = self.all_validation and self.all_validation.of(rows)
-            self._allocate(self.theta[keep])
-        self.rows = rows
+            self._allocate(self.theta[keep], rows)
+        else:
+            self.rows = rows
 
     def stop_diverged(self, loss: Array, x: Array) -> Array:
         """Put the replicas that diverged in this step back to their last finite theta, and stop them.
