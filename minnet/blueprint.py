@@ -146,7 +146,7 @@ def fits(value: Any, kind: Any) -> bool:
     if origin is Callable or kind is Callable:
         return callable(value)
     if kind is float:
-        return type(value) in (int, float)
+        return type(value) is float or (type(value) is int and abs(value) < 2**1023)
     if kind in (bool, int, str, NoneType, None):
         return type(value) is (NoneType if kind is None else kind)
     try:

@@ -500,14 +500,15 @@ def check_resuming(number, honest, path, seed):
             met[name, "refused"] += 1
         else:
             same = run.theta.tobytes() == honest[1][1].tobytes()
-            assert same  # other numbers, signed, do not agree with one another
-            met[name, "went on as it was"] += 1
+            assert same or (name == "other_settings_signed" and np.isfinite(run.theta).all())
+            met[name, "went on as it was" if same else "went on as it says"] += 1
     return met
 
 
 def test_mutated_trainings_go_on_or_are_refused(honest, tmp_path):
     met = check_resuming(640, honest, tmp_path / "it", 0)
-    assert {outcome for _, outcome in met} == {"refused", "went on as it was"}
+    assert {outcome for _, outcome in met} >= {"refused", "went on as it was"}
+    assert not met["other_numbers_signed", "went on as it says"]  # other numbers do not agree with one another
 
 
 @pytest.mark.slow
