@@ -18,7 +18,8 @@ from typer.testing import CliRunner
 
 import minnet
 from minnet import CheckpointError, Dense, Network, load, resume, save, train
-from minnet.blueprint import described
+from minnet.allowed import allowed_of
+from minnet.blueprint import described, known_classes
 from minnet.cli.app import app
 from minnet.lab.datasets import dataset
 from minnet.state_dict import views
@@ -291,6 +292,8 @@ class Watch:
             self.seen.append((event, arguments))
 
 
+for own in known_classes().values():  # whose annotations are evaluated once
+    allowed_of(own.make)
 WATCH = Watch()
 
 
