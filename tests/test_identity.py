@@ -19,7 +19,7 @@ import pytest
 from minnet import Activation, Dense, Elementwise, Network, Tanh, VarianceScaling
 from minnet.lab.compare import compare
 from minnet.lab.datasets import dataset
-from minnet.lab.identity import _file, _package, _tree, by_value, identity
+from minnet.lab.identity import _package, _tree, by_value, file_hash, identity
 
 ROOT = Path(__file__).parent.parent
 SMALL = {"hidden": (4,), "seeds": 2, "epochs": 3, "rates": [0.3], "jobs": 1}
@@ -401,7 +401,7 @@ def test_what_comes_with_a_package_is_known_by_its_version(tmp_path, monkeypatch
             (site / name).write_text(text)
         for name in [name for name in sys.modules if name.partition(".")[0] == "bent"]:
             del sys.modules[name]
-        for cached in (_package, _file, _tree):
+        for cached in (_package, file_hash, _tree):
             cached.cache_clear()
         importlib.invalidate_caches()
         return identity(importlib.import_module("bent.door").f)

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from minnet import SGD, Dense, Network, Tanh
+from minnet.lab import trials
 from minnet.lab.compare import compare
 from minnet.lab.datasets import Dataset, dataset
 from minnet.lab.identity import identity
@@ -26,6 +27,7 @@ ROOT = Path(__file__).parent.parent
 PROGRAMME = """
 import sys
 from pathlib import Path
+from minnet.lab import trials
 from minnet.lab.compare import compare
 from minnet.lab.datasets import dataset
 out, jobs, cluster = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else None
@@ -374,6 +376,24 @@ def test_trials_that_could_differ_have_keys_that_differ():
     keys = {other.key("data") for other in (trial, *others)} | {trial.key("other data")}
     assert len(keys) == len(others) + 2
     assert trial.key("data") == replace(trial).key("data")
+
+
+def test_outcomes_of_an_older_form_are_trained_again(monkeypatch, tmp_path):
+    def compared(out):
+        data = dataset("moons", n_train=40, n_test=50)
+        return compare(["tanh"], data, hidden=(4,), seeds=2, epochs=2, jobs=1, initialisers=["same"], rates=[0.1],
+                       out=out, note=lambda remark: None)  # fmt: skip
+
+    with monkeypatch.context() as older:  # a program whose outcomes do not say which points are right
+        now = Trial.__call__
+        older.setattr(trials, "file_hash", lambda path: "that of the older file", raising=False)
+        older.setattr(Trial, "__call__", lambda trial: {k: v for k, v in now(trial).items() if k != "right"})
+        with pytest.raises(KeyError):
+            compared(tmp_path)
+    assert finished(tmp_path) == 2
+    again, fresh = compared(tmp_path), compared(None)
+    assert again.runs.equals(fresh.runs)
+    assert again.table.equals(fresh.table)
 
 
 def test_a_class_typed_at_a_prompt_is_known_by_its_code():

@@ -213,7 +213,7 @@ class _Walk:
         if name in sys.modules and name != "__main__" and _package(name) is None:
             file = getattr(sys.modules[name], "__file__", None) or ""
             if file.endswith((".so", ".pyd", ".dll")):
-                self.write(_file(Path(file)))
+                self.write(file_hash(Path(file)))
             else:
                 self.modules.add(name)
 
@@ -345,12 +345,13 @@ def _package(module: str) -> str | None:
     if {"site-packages", "dist-packages"} & {*path.parts}:
         whole = sys.modules[top]
         version = getattr(whole, "__version__", None) or "".join(map(_tree, map(Path, getattr(whole, "__path__", ()))))
-        return f"{version} {_file(path)}"
+        return f"{version} {file_hash(path)}"
     return platform.python_version() if path.is_relative_to(sysconfig.get_path("stdlib")) else None
 
 
 @cache
-def _file(path: Path) -> str:
+def file_hash(path: Path) -> str:
+    """Of what is in the file when it is first asked for."""
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 

@@ -3,12 +3,13 @@
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from minnet.lab.datasets import Dataset
-from minnet.lab.identity import by_value, identity, own_modules
+from minnet.lab.identity import by_value, file_hash, identity, own_modules
 from minnet.lab.manifest import engine_hash, versions
 from minnet.losses import Loss, mse, softmax_cross_entropy
 from minnet.machine import one_blas_thread
@@ -42,8 +43,11 @@ class Trial:
     made_of: str | None = None  # the identity of network, optimizer and start, where it is known
 
     def key(self, data_hash: str) -> str:
-        """A text that two trials share only if their outcomes are the same. `data_hash` stands for the data."""
-        code = f"{engine_hash()} {' '.join(versions().values())}"
+        """A text that two trials share only if their outcomes are the same. `data_hash` stands for the data.
+
+        This file is part of it: another one may score otherwise, or have other arrays in an outcome.
+        """
+        code = f"{engine_hash()} {file_hash(Path(__file__))} {' '.join(versions().values())}"
         made_of = self.made_of or identity(self.network, self.optimizer, self.start)
         parts = made_of, self.rates, self.seeds, self.offset, self.epochs, self.batch_size, self.curves
         return "\n".join(map(str, (code, data_hash, *parts)))
