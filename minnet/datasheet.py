@@ -161,7 +161,7 @@ def datasheet(activation: Activation) -> Datasheet:
     from minnet.equivalents import equivalents  # which loads what nothing else needs
 
     sheet = _shape(activation)
-    found = equivalents(activation, sheet, _shape)
+    found = equivalents(activation, sheet, _shape_of_member)
     values = {field.name: getattr(sheet, field.name) for field in fields(sheet)}
     values["equals"] = tuple(match.text for match in found)
     exact = [match.member for match in found if match.is_itself]
@@ -171,9 +171,8 @@ def datasheet(activation: Activation) -> Datasheet:
     return Datasheet(**values)
 
 
-@lru_cache(maxsize=128)
 def _shape(activation: Activation) -> Datasheet:
-    """Everything but `equals`."""
+    """Everything but `equals`. It is computed each time: code of one's own may compute otherwise and yet be equal."""
     with np.errstate(all="ignore"):
         y, d = activation(GRID), activation.derivative(GRID)
         require(bool(np.isfinite(y).any()), f"{activation} is not finite at any x: there is nothing to compute")
@@ -204,6 +203,9 @@ def _shape(activation: Activation) -> Datasheet:
             equals=(),
             pickles=_pickles(activation),
         )
+
+
+_shape_of_member = lru_cache(maxsize=128)(_shape)  # of built-in activations alone, where equal is the same
 
 
 def _pickles(activation: Activation) -> bool:

@@ -60,9 +60,14 @@ def equivalents(f: Activation, shape: Any, shape_of: Callable[[Activation], Any]
             return []
         found = []
         for member in _candidates(f, shape):
-            if member != f and (match := _match(f, y, shape, member, shape_of(member))):
+            if not _is(member, f) and (match := _match(f, y, shape, member, shape_of(member))):
                 found.append(match)
     return sorted(found, key=lambda match: not match.is_itself)
+
+
+def _is(member: Activation, f: Activation) -> bool:
+    """Whether f is this member; what == says of a class of one's own counts for nothing."""
+    return type(member) is type(f) and member == f
 
 
 def _candidates(f: Activation, shape: Any) -> Iterable[Activation]:

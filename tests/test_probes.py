@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from minnet import (
+    Activation,
     BatchNorm,
     Dense,
     HardTanh,
@@ -21,7 +22,7 @@ from minnet import (
     mse,
     softmax_cross_entropy,
 )
-from minnet.lab.probes import signals, walk
+from minnet.lab.probes import signals, steepest, walk
 from minnet.lab.tracing import trace
 
 NESTED = Network(
@@ -285,3 +286,23 @@ def test_trace_refuses_what_cannot_be_followed(arguments, message):
         trace(*arguments)
     with pytest.raises(ValueError, match="a learning rate > 0, got 0"):
         trace(MAZUR, MAZUR_THETA, [1, 2], [0, 1], rate=0)
+
+
+def test_the_steepest_slope_is_that_of_each_activation():  # also where two are equal, as their class may say
+    @dataclass(frozen=True)
+    class Ramp(Activation):
+        slope: np.ndarray
+
+        def __call__(self, x):
+            return np.clip(self.slope * x, -1, 1)
+
+        def derivative(self, x):
+            return self.slope * (abs(self.slope * x) < 1)
+
+        def __eq__(self, other):
+            return isinstance(other, Ramp)
+
+        def __hash__(self):
+            return 0
+
+    assert [steepest(Ramp(np.array(slope))) for slope in (1.0, 1e4)] == [1, 1e4]

@@ -5,8 +5,8 @@ all: with z ~ N(0, q), q ← n_in Var(W) E[f(z)²] on the way there, and on the 
 n_in being the width that δ arrives at (Poole et al. 2016; Schoenholz et al. 2017). Any activation will do, yours too.
 """
 
-from functools import lru_cache
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -45,15 +45,15 @@ def mean_field(network: Network, input_moment: float = 1.0) -> MeanField:
     fits = len(dense) + len(activations) == len(network.layers) > 0
     require(fits, f"mean_field expects Dense layers and activations in turn, got {network}")
     shapes = [layer.parameters[0].shape for layer in dense]
-    weights = [_moment(layer.parameters[0].init, shape) for layer, shape in zip(dense, shapes, strict=True)]
-    biases = [_moment(layer.parameters[1].init, layer.parameters[1].shape) for layer in dense]
+    weights, biases = (_once(_moment, [(p.init, p.shape) for p in (layer.parameters[i] for layer in dense)])
+                       for i in (0, 1))  # fmt: skip
+    kinks = _once(_breakpoints, [(f,) for f in activations])
     with np.errstate(over="ignore"):
         z, signal, slopes = [], float(input_moment), []
         for i, ((n_in, _), weight, bias) in enumerate(zip(shapes, weights, biases, strict=True)):
             z.append(n_in * weight * signal + bias)
             if i < len(activations):
-                f = activations[i]
-                _, signal, slope = moments(f, _breakpoints(f), max(z[-1], np.finfo(float).tiny))
+                _, signal, slope = moments(activations[i], kinks[i], max(z[-1], np.finfo(float).tiny))
                 slopes.append(slope)
         squared = [1.0]
         for (n_in, _), weight, slope in reversed(list(zip(shapes[1:], weights[1:], slopes, strict=False))):
@@ -61,14 +61,18 @@ def mean_field(network: Network, input_moment: float = 1.0) -> MeanField:
     return MeanField(np.array(z), np.sqrt(squared[::-1]))
 
 
-@lru_cache(maxsize=256)
+def _once(compute: Callable[..., Any], parts: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """compute(*part) of each part, and once where its first is the same object: what is only equal may differ."""
+    different = {(id(part[0]), *part[1:]): part for part in parts}
+    found = {key: compute(*part) for key, part in different.items()}
+    return [found[id(part[0]), *part[1:]] for part in parts]
+
+
 def _moment(init: Initializer, shape: tuple[int, ...]) -> float:
     """E[W²], from draws."""
     rng, count = np.random.default_rng(0), DRAWS // int(np.prod(shape)) + 1
     return float(np.mean([np.square(init(rng, shape)).mean() for _ in range(min(count, 1000))]))
 
 
-@lru_cache(maxsize=256)
 def _breakpoints(activation: Activation) -> tuple[float, ...]:
-    """Looked for once, not at every variance."""
     return breakpoints(activation) + breakpoints(activation.derivative)

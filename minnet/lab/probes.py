@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -163,7 +162,6 @@ def _signal(visit: Visit) -> Signal:
     return Signal(visit.path, repr(layer), 1 - wild.mean(axis=both), mean, spread, zero, saturated, silent, stuck)
 
 
-@lru_cache(maxsize=256)
 def steepest(activation: Activation) -> float:
     """The largest |f′| on [-10, 10]."""
     return float(abs(activation.derivative(np.linspace(-10, 10, 20_001))).max())
