@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 import sklearn.neural_network as theirs
 from sklearn.datasets import load_iris
+from sklearn.metrics import r2_score
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import minnet
 from minnet.estimators import MLPClassifier, MLPRegressor
+from minnet.estimators.losses import r2
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 X, LABELS = load_iris(return_X_y=True)
@@ -141,3 +143,16 @@ def test_lbfgs_ends_where_theirs_ends():
     their, our = (model.set_params(max_iter=9000).fit(X, TARGETS["squared"]) for model in models)
     assert 0.8 < our.n_iter_ / their.n_iter_ < 1.25
     assert our.loss_ == pytest.approx(their.loss_, rel=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_r2_of_a_constant_target_is_0_unless_it_is_hit(dtype, weighted):
+    weight = np.linspace(0, 1, 100) if weighted else None
+    for value in (0.5, 0.1):  # the mean of the latter is not exactly 0.1, so that a spread is left
+        target = np.full((100, 1), value, dtype)
+        target[0] += weighted * 5  # which counts for nothing
+        for y, score in ((target + 1, 0), (target, 1)):
+            assert r2(y, target, weight) == score
+            if value == 0.5:
+                assert r2_score(target, y, sample_weight=weight) == score

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minnet.losses import MeanSquaredError
+from minnet.losses import MeanSquaredError, share_explained
 from minnet.more_losses import BinaryCrossEntropy, Poisson, binary_cross_entropy
 from minnet.settings import Array
 
@@ -52,5 +52,4 @@ def r2(y: Array, target: Array, weight: Array | None) -> Array:
     mean = np.average(target, axis=-2, weights=weight)
     spread = np.average(np.square(target - mean), axis=-2, weights=weight)
     error = np.average(np.square(y - target), axis=-2, weights=weight)
-    share = np.where(spread > 0, error / np.where(spread > 0, spread, 1), error > 0)
-    return (1 - share).mean(axis=-1)
+    return share_explained(error, spread, target if weight is None else target[weight > 0])
