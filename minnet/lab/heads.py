@@ -1,7 +1,8 @@
 """Two-class networks that differ in their last step: what is put out, how it is scored, how it becomes a probability.
 
 Each is trained by the protocol of `compare`: its own best learning rate, chosen on validation data of the tuning seeds,
-and then tested on fresh seeds. Seed k fixes the data, the batch order and the base draws of the weights for all alike.
+and then tested on fresh seeds. Seed k fixes the data and the batch order for all alike. Networks whose parameters have
+the same shapes and initializers also start from the same weights, but for `bias`; others draw from the same streams.
 """
 
 from collections.abc import Callable, Mapping
