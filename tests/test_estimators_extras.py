@@ -19,6 +19,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from minnet import GELU, Activation, LeakyReLU
 from minnet.estimators import DivergedError, MLPClassifier, MLPRegressor
+from minnet.initializers import Initializer, glorot_uniform
 
 X, Y = load_iris(return_X_y=True)
 X = StandardScaler().fit_transform(X)
@@ -225,6 +226,7 @@ def test_a_diverged_replica_is_left_out():
 class Interrupting(Activation):
     """tanh, until somebody has pressed Ctrl-C."""
 
+    weight_init: ClassVar[Initializer] = glorot_uniform  # else it is called for its moments, before any training
     calls: ClassVar[list[int]] = []
 
     def __call__(self, x):

@@ -99,4 +99,5 @@ def least_largest(network: Network, u: Array, v: Array, seed: int, rounds: int =
         theta = run.theta
         weight = weight * np.abs(run(u) - v)[:, 0]
         weight *= len(u) / weight.sum()
+        weight[weight < 1e-300] = 0  # a weight has to be a normal float, or 0
     return run.theta
