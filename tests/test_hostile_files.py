@@ -9,6 +9,7 @@ import time
 import tracemalloc
 from collections import Counter
 from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -677,7 +678,8 @@ def commands(file, folder):
     yield from (("inspect", file), ("inspect", file, "--json"), ("predict", file, rows), ("diagnose", file, *moons[2:]))
     yield from (("export", file, "--to", target) for target in ("numpy", "torch", "sklearn"))
     yield "export", file, "--to", "torch", "-o", folder / "program.py"
-    yield "export", file, "--to", "onnx", "-o", folder / "network.onnx"
+    if find_spec("onnx"):
+        yield "export", file, "--to", "onnx", "-o", folder / "network.onnx"
     for more in ((), ("--epochs", 3)):
         yield "train", *moons, "--seeds", 2, "--checkpoint", file, "--resume", "-q", *more
 
