@@ -288,11 +288,10 @@ def test_no_worker_outlives_a_comparison(how, moment, tmp_path):
     for worker in left:
         worker.kill()
     assert left == []
-    if how == signal.SIGINT and moment == "workers work":
-        expected = "Interrupted. What was trained is kept: the same command goes on from there.\n"
-        assert (process.returncode, stderr) == (130, expected)
-    elif how == signal.SIGINT:  # while joblib starts its threads, Python may still say that one cannot be joined
-        assert process.returncode in (1, 130)
+    if how == signal.SIGINT:
+        lines = [line for line in stderr.splitlines() if "resource_tracker" not in line and "warnings.warn" not in line]
+        expected = "Interrupted. What was trained is kept: the same command goes on from there."
+        assert (process.returncode, lines) == (130, [expected]), stderr  # joblib may miss a lock of workers that start
     else:
         assert process.returncode == -how
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from minnet.files import replace_file
+from minnet.interrupts import LateInterrupt
 from minnet.lab.cluster import on_cluster
 from minnet.settings import Array
 
@@ -114,16 +115,24 @@ def on_cores(calls: Iterable[Any], jobs: int, *, ordered: bool) -> Iterator[Any]
     joblib distributes them. However this process ends, its worker processes end within a second. A Ctrl-C on the
     terminal is for this process alone: a worker would print a traceback.
     """
+    from multiprocessing.resource_tracker import ensure_running
+
     from joblib import Parallel, parallel_config
     from joblib.parallel import get_active_backend
 
     ours = type(get_active_backend()[0]).__name__ == "LokyBackend"  # another one is the caller's choice
     started = {"backend": "loky", "initializer": _end_with, "initargs": (os.getpid(),)} if ours else {}
-    with parallel_config(**started), _interrupts_blocked():
-        how = "generator" if ordered else "generator_unordered"
-        results: Generator[Any, None, None] = Parallel(n_jobs=jobs, batch_size=1, return_as=how)(calls)
+    if ours:
+        ensure_running()  # starting it unblocks signals: so it comes before they are blocked
+    with LateInterrupt() as ctrl_c:  # half started, joblib ends in errors of its own
+        with parallel_config(**started), _interrupts_blocked():
+            how = "generator" if ordered else "generator_unordered"
+            results: Generator[Any, None, None] = Parallel(n_jobs=jobs, batch_size=1, return_as=how)(calls)
+        pressed = ctrl_c.pressed
     end = object()
     try:
+        if pressed:
+            raise KeyboardInterrupt
         while (result := _quietly(next, results, end)) is not end:
             yield result
     finally:
